@@ -59,6 +59,7 @@ pub fn node_config() -> NodeConfig {
         ca_certificate: "-----BEGIN CERTIFICATE-----\n".to_owned(),
         client_certificate: "-----BEGIN CERTIFICATE-----\n".to_owned(),
         genesis: Base64(story.log[0].clone()),
+        log_key: None,
         auto_accept: true,
         auto_approve: false,
         limits: Limits::default(),
@@ -223,7 +224,7 @@ pub fn node_backup() -> Vec<u8> {
     let is_refusal = |entry: &Entry| matches!(entry.statement().body, Body::Refusal { .. });
     let refusal = story.entries().find(is_refusal).unwrap();
     let saved = Saved { entries, ..Saved::default() };
-    let config = Config { auto_accept: false, auto_approve: false };
+    let config = Config { auto_accept: false, auto_approve: false, log_key: None };
     let rng = &mut ChaCha20Rng::seed_from_u64(9);
     let secrets = story::secrets(&name("ada"));
     let machine = Node::restore(name("ada"), secrets, config, story.ivn, saved, rng).unwrap();

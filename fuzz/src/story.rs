@@ -82,7 +82,8 @@ pub fn coordinator_config() -> coordinator::Config {
     coordinator::Config::default()
 }
 
-pub const NODE_CONFIG: node::Config = node::Config { auto_accept: false, auto_approve: false };
+pub const NODE_CONFIG: node::Config =
+    node::Config { auto_accept: false, auto_approve: false, log_key: None };
 
 /// Returns the format of the signature file.
 pub fn output() -> Output {

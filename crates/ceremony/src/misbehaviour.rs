@@ -178,6 +178,10 @@ impl BadEntry {
         self.index
     }
 
+    pub(crate) fn is_signed_by(&self, log: &LogVerifier) -> bool {
+        self.checkpoint.clone().verify(log).is_ok()
+    }
+
     /// Judges the entry by the `state` of the entries before it, whose tree is `before`.
     pub(crate) fn verify(
         &self,

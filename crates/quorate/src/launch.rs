@@ -17,6 +17,7 @@ use crate::error_chain::chain;
 use crate::home::{HomeError, NodeHome};
 use crate::keystore::Passphrase;
 use crate::node::{self, NodeReporter, Running};
+use crate::setup::replacement::marked;
 use crate::{admin, service_manager};
 
 /// How long a node in this process may take to receive the whole log before it is asked anyway.
@@ -47,8 +48,9 @@ impl Client {
     ) -> Result<Self, Problem> {
         let home = match find(home).await? {
             Found::Running(path) => return Ok(Self(Way::Socket(path))),
-            Found::AtRest(home) => home,
+            Found::AtRest(home) => *home,
         };
+        check_vote(&home)?;
         let mut running = node::start(home, passphrase()?).await?;
         let mut outage = running.outage.clone();
         let mut caught_up = running.caught_up.clone();
@@ -146,7 +148,7 @@ pub(crate) enum Found {
     /// The node runs and answers at this socket.
     Running(PathBuf),
     /// The node does not run. The caller now holds the home.
-    AtRest(NodeHome),
+    AtRest(Box<NodeHome>),
 }
 
 /// Finds the node of a home.
@@ -161,13 +163,29 @@ pub(crate) async fn find(home: &Path) -> Result<Found, Problem> {
             return Ok(Found::Running(path));
         }
         match NodeHome::open(home) {
-            Ok(home) => return Ok(Found::AtRest(home)),
+            Ok(home) => return Ok(Found::AtRest(Box::new(home))),
             Err(HomeError::InUse { .. }) if began.elapsed() < MAY_LET_GO => {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
             Err(error) => return Err(Problem::new(Code::Failed, chain(&error))),
         }
     }
+}
+
+/// Fails if the account has voted for a coordinator that its node does not follow yet. Its vote
+/// says what the node cosigned last, so that the node must not cosign more.
+fn check_vote(home: &NodeHome) -> Result<(), Problem> {
+    let voted = marked(home).map_err(|error| Problem::new(Code::Failed, chain(&error)))?;
+    let followed = home.config().and_then(|config| config.log_key);
+    if voted.is_none_or(|voted| followed == Some(voted.replacement.keys.log_key)) {
+        return Ok(());
+    }
+    let message =
+        "this account has voted for a new coordinator, and its node does not follow it yet";
+    Err(Problem::new(Code::Failed, message).hint(format!(
+        "quorate coordinator follow FILE; if the vote was never given to anybody, remove {}",
+        home.vote().display()
+    )))
 }
 
 /// Runs the node of a home until `stop`, and answers on its control socket.
@@ -190,12 +208,13 @@ pub(crate) async fn run(
     ready: impl FnOnce(),
 ) -> Result<(), Problem> {
     let own = match find(home).await? {
-        Found::AtRest(own) => own,
+        Found::AtRest(own) => *own,
         // Fails, and names the process that uses the home.
         Found::Running(_) => {
             NodeHome::open(home).map_err(|error| Problem::new(Code::Failed, chain(&error)))?
         }
     };
+    check_vote(&own)?;
     let admin = match admin {
         Some(address) => Some(admin::listen(address).await?),
         None => None,

@@ -340,7 +340,7 @@ impl Cluster {
             command.process_group(0);
         }
         // With the passphrase, a command that finds no running node would start one itself.
-        if ["init", "join", "node"].iter().any(|own| line.starts_with(own)) {
+        if ["init", "join", "node", "coordinator"].iter().any(|own| line.starts_with(own)) {
             command.env("QUORATE_PASSPHRASE_FILE", self.path("pass"));
         }
         command

@@ -106,7 +106,7 @@ impl Stage {
     fn boot(&mut self, account: &AccountName, disk: NodeDisk, lies: VecDeque<Inbound>) {
         let mut rng = self.chance.split();
         // Nodes accept groups automatically; people approve requests.
-        let config = Config { auto_accept: true, auto_approve: false };
+        let config = Config { auto_accept: true, auto_approve: false, log_key: None };
         let secrets = self.secrets[account].account();
         let saved = disk.saved().expect("readable shares");
         let node = Node::restore(account.clone(), secrets, config, self.ivn, saved, &mut rng);

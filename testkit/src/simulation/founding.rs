@@ -72,7 +72,7 @@ impl Simulation {
         let mut disks = BTreeMap::new();
         for (index, name) in names.iter().enumerate() {
             let automatic = scenario.automatic.get(index).copied().unwrap_or(false);
-            let config = Config { auto_accept: automatic, auto_approve: automatic };
+            let config = Config { auto_accept: automatic, auto_approve: automatic, log_key: None };
             let skew = chance.up_to(scenario.faults.skew);
             let is_on_roster = index == 0 || scenario.admitted;
             let attacks = scenario.attacks.get(&index).cloned();

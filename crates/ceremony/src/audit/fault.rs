@@ -14,8 +14,15 @@ use crate::state::Refusal;
 pub enum Fault {
     #[error("the log is that of IVN {found}, not of {expected}")]
     OtherIvn { expected: IvnId, found: IvnId },
-    #[error("the log's genesis names the log key {found}, not {expected}")]
+    #[error("the log names the log key {found}, not {expected}")]
     OtherLogKey { expected: String, found: String },
+    /// The members replaced the coordinator with that key. Without the new key from a trusted
+    /// source, this may be a log that a former majority made.
+    #[error(
+        "the log key {expected} was replaced by {found}; ask a member whether that is right, and \
+         give that one"
+    )]
+    ReplacedLogKey { expected: String, found: String },
     /// An entry breaks the log's rules. Later entries were only hashed.
     #[error("entry {index} is not admissible: {reason}")]
     Inadmissible { index: u64, reason: Refusal },
@@ -87,6 +94,7 @@ impl Fault {
             | Self::Signature { index, .. } => Some(*index),
             Self::OtherIvn { .. }
             | Self::OtherLogKey { .. }
+            | Self::ReplacedLogKey { .. }
             | Self::Checkpoint { .. }
             | Self::OtherTree { .. }
             | Self::Cosignature { .. }

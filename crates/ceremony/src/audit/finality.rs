@@ -11,8 +11,8 @@ use super::decisions::DecisionReport;
 use super::fault::Fault;
 use super::replay::{Anchor, Auditor};
 use super::report::{
-    AccountReport, AuditReport, CheckpointReport, ConfirmationReport, GroupReport, RequestReport,
-    Verdict,
+    AccountReport, AuditReport, CheckpointReport, ConfirmationReport, GroupReport,
+    ReplacementReport, RequestReport, Verdict,
 };
 use crate::names::{AccountName, Timestamp};
 use crate::state::{Confirmation, Group, RequestState};
@@ -65,6 +65,7 @@ impl Auditor {
             name: self.state.genesis().name.clone(),
             origin: self.state.origin(),
             log_key: log.to_string(),
+            replacements: self.replacements(),
             anchored: *anchor != Anchor::default(),
             size: entries.size,
             root: entries.root,
@@ -83,6 +84,22 @@ impl Auditor {
             reused_nonces: self.reused_nonces,
             faults: self.faults,
         }
+    }
+
+    fn replacements(&self) -> Vec<ReplacementReport> {
+        let keys: Vec<_> = self.state.log_verifiers().iter().map(ToString::to_string).collect();
+        let past = self.state.replacements().iter();
+        past.zip(keys.windows(2))
+            .filter_map(|(past, keys)| {
+                Some(ReplacementReport {
+                    index: past.in_force?,
+                    history: past.replacement.history,
+                    log_keys: keys.to_vec().try_into().ok()?,
+                    reason: past.replacement.reason.clone(),
+                    votes: past.votes.clone(),
+                })
+            })
+            .collect()
     }
 
     fn group(

@@ -26,8 +26,9 @@ mod tests;
 pub use blame::Blame;
 pub use decisions::{Decided, DecisionReport};
 pub use fault::{Fault, SignatureFault};
-pub use replay::{Anchor, NoIvn, log_key, replay};
+pub use replay::{Anchor, NoIvn, latest_log_key, log_key, replay};
 pub use report::{
     AccountReport, AuditReport, Check, CheckpointReport, ConfirmationReport, GroupReport,
-    RequestReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport, Verdict,
+    ReplacementReport, RequestReport, ReusedNonces, SessionOutcome, SessionReport, SignatureReport,
+    Verdict,
 };

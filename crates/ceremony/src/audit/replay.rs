@@ -63,10 +63,12 @@ pub fn replay(
     let mut entries = entries.into_iter();
     let genesis = entries.next().ok_or(NoIvn::Empty)?;
     let (mut auditor, log) = Auditor::found(&genesis)?;
-    auditor.compare(anchor, &log);
     for bytes in entries {
         auditor.add(&bytes, documents);
     }
+    auditor.compare(anchor);
+    // A replacement that is in force has a usable log key, or nobody can sign this log.
+    let log = auditor.state.log_verifier().unwrap_or(log);
     Ok(auditor.report(checkpoint, anchor, &log))
 }
 
@@ -77,6 +79,17 @@ pub fn replay(
 /// [`NoIvn`] if it founds none.
 pub fn log_key(genesis: &[u8]) -> Result<LogVerifier, NoIvn> {
     Auditor::found(genesis).map(|(_, log)| log)
+}
+
+/// Returns the verifier of the coordinator that a whole log names, or `None` if the rules do not
+/// admit the entries.
+pub fn latest_log_key(entries: &[Vec<u8>]) -> Option<LogVerifier> {
+    let (genesis, rest) = entries.split_first()?;
+    let mut state = IvnState::found(&Entry::from_bytes(genesis).ok()?).ok()?;
+    for bytes in rest {
+        state.apply(&Entry::from_bytes(bytes).ok()?).ok()?;
+    }
+    state.log_verifier()
 }
 
 pub(super) struct Auditor {
@@ -125,13 +138,20 @@ impl Auditor {
         Ok((auditor, log))
     }
 
-    fn compare(&mut self, anchor: &Anchor, log: &LogVerifier) {
+    /// Compares the log with what the auditor knows of it: the key of any coordinator that it had.
+    fn compare(&mut self, anchor: &Anchor) {
         let found = self.state.ivn();
         if let Some(expected) = anchor.ivn.filter(|expected| *expected != found) {
             self.faults.push(Fault::OtherIvn { expected, found });
         }
-        if let Some(expected) = anchor.log_key.as_ref().filter(|expected| *expected != log) {
-            let (expected, found) = (expected.to_string(), log.to_string());
+        let keys = self.state.log_verifiers();
+        let found = keys.last().map(ToString::to_string).unwrap_or_default();
+        let Some(expected) = anchor.log_key.as_ref().map(ToString::to_string) else { return };
+        let is_earlier = keys.iter().any(|key| key.to_string() == expected);
+        if is_earlier && expected != found {
+            // The majority of an earlier roster can vote without that key.
+            self.faults.push(Fault::ReplacedLogKey { expected, found });
+        } else if expected != found {
             self.faults.push(Fault::OtherLogKey { expected, found });
         }
     }

@@ -10,7 +10,7 @@ use super::blame::Blame;
 use super::decisions::DecisionReport;
 use super::fault::Fault;
 use crate::document::NotChecked;
-use crate::entry::{AbortReason, Request, Role};
+use crate::entry::{AbortReason, LogTree, Request, Role};
 use crate::identity::AccountKeys;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::state::{PastChange, PastEpoch, RequestStage};
@@ -29,8 +29,11 @@ pub struct AuditReport {
     /// The display name, which can be any text of the admin's choice.
     pub name: String,
     pub origin: String,
-    /// The log's key as a C2SP vkey, from the genesis.
+    /// The log's key as a C2SP vkey: that of the latest coordinator.
     pub log_key: String,
+    /// Where members replaced the coordinator, in log order. An earlier checkpoint by an earlier
+    /// coordinator may be of a history that they abandoned.
+    pub replacements: Vec<ReplacementReport>,
     /// Whether the caller knew the IVN's id or the log's key beforehand. Otherwise this may be a
     /// genuine log of a different IVN: compare `ivn` with an id from a trusted source.
     pub anchored: bool,
@@ -65,6 +68,20 @@ pub enum Verdict {
     /// key. A different log may then exist.
     NotFinal,
     Failed,
+}
+
+#[derive(Clone, Debug, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct ReplacementReport {
+    /// The index of the entry with which it came into force.
+    pub index: u64,
+    /// The entries that count, which the votes follow.
+    pub history: LogTree,
+    /// The log's key before and after, as C2SP vkeys.
+    pub log_keys: [String; 2],
+    pub reason: String,
+    /// Who voted for it, and the largest tree that each one's node cosigned and then abandoned.
+    pub votes: BTreeMap<AccountName, Option<LogTree>>,
 }
 
 #[derive(Clone, Debug, Serialize)]

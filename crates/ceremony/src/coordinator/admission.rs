@@ -13,7 +13,7 @@ use crate::entry::{Author, Body, Entry, Statement};
 use crate::message::FromCoordinator;
 use crate::names::AccountName;
 use crate::state::clock::MAX_CLOCK_LEAD;
-use crate::state::refusal::Entries;
+use crate::state::refusal::{Entries, Replacements};
 use crate::state::{Event, Refusal};
 
 impl Coordinator {
@@ -23,15 +23,25 @@ impl Coordinator {
         }
         // Without an id the answer could not name the entry.
         let Ok(entry) = Entry::from_bytes(bytes) else { return };
-        let result = if entry.statement().author == Author::Account(account.clone()) {
-            self.append(entry.clone(), call)
-        } else {
+        let Statement { author, body, .. } = entry.statement();
+        let result = if *author != Author::Account(account.clone()) {
             Err(Entries::WrongAuthor.into())
+        } else if matches!(body, Body::CoordinatorReplaced { .. }) {
+            // With the last vote this coordinator could not sign its own log any more.
+            Err(Replacements::Running.into())
+        } else {
+            self.append(entry.clone(), call)
         };
         if let Err(reason) = result {
             let rejected = FromCoordinator::Rejected { entry: entry.id(), reason };
             call.push(CoordinatorEffect::Send(account, rejected));
         }
+    }
+
+    /// Whether these are the bytes of an entry that the log has, so that [`join`](Self::join)
+    /// appends nothing.
+    pub(super) fn is_in_log(&self, bytes: &[u8]) -> bool {
+        Entry::from_bytes(bytes).is_ok_and(|entry| self.log.index_of(entry.id()).is_some())
     }
 
     pub(super) fn join(&mut self, bytes: &[u8], call: &mut Call<'_>) -> Result<u64, Refusal> {
@@ -104,7 +114,10 @@ impl Coordinator {
 
     fn react(&mut self, event: Event, call: &mut Call<'_>) {
         match event {
-            Event::Invited(_) | Event::Admitted(_) | Event::Account(_) => {}
+            Event::Invited(_)
+            | Event::Admitted(_)
+            | Event::Account(_)
+            | Event::CoordinatorReplaced => {}
             Event::Dismissed(account) => {
                 self.signing.signer_disowned(&account);
                 self.dismissed.insert(account);

@@ -40,7 +40,7 @@ pub enum RestoreError {
         "the stored log is not the one that the last checkpoint was signed for; it was changed or restored from an old copy"
     )]
     Checkpoint,
-    #[error("the coordinator's keys are not those of this IVN's genesis")]
+    #[error("the coordinator's keys are not those that this log names")]
     Keys,
     /// The log cannot reach a checkpoint that its own key signed.
     #[error(
@@ -74,10 +74,6 @@ impl Log {
         let genesis = entries.next().ok_or(damaged(0))?;
         let entry = Entry::from_bytes(&genesis).map_err(|_| damaged(0))?;
         let state = IvnState::found(&entry).map_err(|_| damaged(0))?;
-        let named = (state.genesis().log_key, state.genesis().coordinator_key);
-        if named != (secrets.log.public(), secrets.identity.public()) {
-            return Err(RestoreError::Keys);
-        }
         let origin = state.origin().parse().map_err(|_| RestoreError::Keys)?;
         let signer = LogSigner::new(origin, Seed::new(Box::new(*secrets.log.seed())));
         let checkpoint = match checkpoint {
@@ -110,6 +106,12 @@ impl Log {
             let entry = Entry::from_bytes(&bytes).map_err(|_| damaged(index))?;
             log.state.apply(&entry).map_err(|_| damaged(index))?;
             log.append(entry.id(), &bytes);
+        }
+        let named = log.state.coordinator();
+        if (named.log_key, named.coordinator_key)
+            != (secrets.log.public(), secrets.identity.public())
+        {
+            return Err(RestoreError::Keys);
         }
         if !confirmed {
             return Err(RestoreError::Checkpoint);

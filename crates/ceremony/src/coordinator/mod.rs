@@ -202,8 +202,9 @@ impl Coordinator {
             }
             Input::Received(account, message) => self.receive(account, message, call),
             Input::Join(id, bytes) => {
-                // Without an answer, the shell asks to try again.
-                if self.catch_up.is_over() {
+                // Without an answer, the shell asks to try again. A node whose certificate has
+                // expired needs another one to connect, and the comparison may wait for it.
+                if self.catch_up.is_over() || self.is_in_log(&bytes) {
                     let result = self.join(&bytes, call);
                     call.push(CoordinatorEffect::RespondJoin(id, result));
                 }

@@ -53,6 +53,26 @@ pub struct Genesis {
     pub nonce: Digest,
 }
 
+impl Genesis {
+    /// The keys with which the first coordinator runs the log and the network.
+    pub fn coordinator(&self) -> CoordinatorKeys {
+        let Self { log_key, coordinator_key, ca, .. } = self;
+        CoordinatorKeys { log_key: *log_key, coordinator_key: *coordinator_key, ca: *ca }
+    }
+}
+
+/// The keys with which a coordinator runs the log and the network.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoordinatorKeys {
+    /// Signs checkpoints.
+    pub log_key: PublicKey,
+    /// Signs the coordinator's own entries.
+    pub coordinator_key: PublicKey,
+    /// SHA-256 of the DER of the IVN's CA certificate.
+    pub ca: Digest,
+}
+
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the names say it")]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::abort::AbortReason;
 use super::account::{Genesis, Invitation, Role};
 use super::group::{GroupChange, GroupDefinition};
+use super::replacement::{LogTree, Replacement};
 use super::request::{Request, SignerRecord};
 use crate::encoding::Base64;
 use crate::identity::AccountKeys;
@@ -122,6 +123,16 @@ pub enum Body {
         signature: Base64,
         signers: Vec<SignerRecord>,
     },
+    /// A member votes for a replacement of the coordinator: which history of the log counts, and
+    /// with which keys it goes on. In force as soon as more than half of the members have voted for
+    /// it, in entries that follow the history and each other directly.
+    CoordinatorReplaced {
+        replacement: Replacement,
+        /// The largest tree that the author's node cosigned, if it is not part of the history that
+        /// counts.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        abandoned: Option<LogTree>,
+    },
 }
 
 /// The properties of all statements of one kind, in every state of the log.
@@ -216,6 +227,7 @@ impl Body {
             Self::Approval { .. } => Class::of("approval", Account, Metered).reversible(),
             Self::Refusal { .. } => Class::of("refusal", Account, Metered).reversible(),
             Self::Signature { .. } => Class::of("signature", Coordinator, Free),
+            Self::CoordinatorReplaced { .. } => Class::of("coordinator-replaced", Account, Metered),
         }
     }
 

@@ -11,6 +11,7 @@ mod abort;
 mod account;
 mod body;
 mod group;
+mod replacement;
 mod request;
 
 use serde::{Deserialize, Serialize};
@@ -21,9 +22,10 @@ use crate::identity::{PublicKey, SecretKey};
 use crate::names::{AccountName, COORDINATOR, EntryId, IvnId, NameError, Timestamp};
 
 pub use abort::AbortReason;
-pub use account::{Genesis, Invitation, Role};
+pub use account::{CoordinatorKeys, Genesis, Invitation, Role};
 pub use body::{Authors, Body, Class, Cost};
 pub use group::{GroupChange, GroupDefinition};
+pub use replacement::{LogTree, Replacement};
 pub use request::{Request, SignerRecord};
 
 #[expect(missing_docs, reason = "the names say it")]

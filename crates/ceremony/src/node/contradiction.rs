@@ -13,6 +13,7 @@
 
 use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::compare::Fork;
+use quorate_log::key::LogVerifier;
 use quorate_log::leaf_hash;
 use quorate_log::tree::{MemoryTree, head_at};
 
@@ -72,6 +73,8 @@ impl Contradictions {
                     Proved::FalseSignature { index, request }
                 }
                 Err(NotProved::Sound { .. }) => continue,
+                // The members replaced the coordinator that it is about.
+                Err(_) if is_about_another(&stored, log) => continue,
                 Err(_) => return Err(RestoreError::Misbehaviour),
             };
             if restored.proof.is_none() {
@@ -80,8 +83,10 @@ impl Contradictions {
             }
         }
         for note in &saved.unexplained {
-            let theirs = VerifiedCheckpoint::from_note(note, log.verifier());
-            restored.unexplained.push(theirs.map_err(|_| RestoreError::Misbehaviour)?);
+            let verifiers = log.verifiers();
+            let theirs =
+                verifiers.iter().find_map(|log| VerifiedCheckpoint::from_note(note, log).ok());
+            restored.unexplained.push(theirs.ok_or(RestoreError::Misbehaviour)?);
         }
         if restored.proof.is_none() {
             restored.trouble_is_unexplained(log);
@@ -150,8 +155,11 @@ impl Contradictions {
             .partition(|theirs| theirs.head().size <= size);
         self.unexplained = later;
         for theirs in due {
-            if head_at(log.tree(), theirs.head().size).ok() != Some(theirs.head()) {
-                return self.prove_fork(log, latest, &theirs, call);
+            // It proves nothing if it is by a coordinator that the members have replaced.
+            if head_at(log.tree(), theirs.head().size).ok() != Some(theirs.head())
+                && self.prove_fork(log, latest, &theirs, call)
+            {
+                return true;
             }
             call.persist(NodeChange::Explained(theirs.to_string()));
         }
@@ -215,4 +223,16 @@ fn judge(proof: &Misbehaviour, log: &VerifiedLog) -> Result<Proved, NotProved> {
             bad.verify(log.verifier(), log.state(), before, &mut NoDocuments)
         }
     }
+}
+
+/// Whether the log's checkpoints in a proof are by a coordinator other than the one that the log
+/// names.
+fn is_about_another(proof: &Misbehaviour, log: &VerifiedLog) -> bool {
+    let signed_by = |verifier: &LogVerifier| match proof {
+        Misbehaviour::Fork(fork) => {
+            fork.checkpoints().iter().all(|signed| (*signed).clone().verify(verifier).is_ok())
+        }
+        Misbehaviour::BadEntry(bad) => bad.is_signed_by(verifier),
+    };
+    log.verifiers().iter().any(|verifier| verifier != log.verifier() && signed_by(verifier))
 }

@@ -65,10 +65,14 @@ impl Node {
             self.stop_if(proved, call);
         }
         taken.persist(call);
+        if !self.log.names_coordinator() && taken.misplaced.is_some() {
+            // Its coordinator is not the one that this node trusts, so it is not proof.
+            return self.log.hang_up(call);
+        }
         if let Some(misplaced) = taken.misplaced {
             let proved = self.contradictions.accuse(&self.log, &checkpoint, misplaced, call);
             self.stop_if(proved, call);
-        } else if !self.contradictions.is_proved() {
+        } else if !self.contradictions.is_proved() && self.log.names_coordinator() {
             let proved = self.contradictions.reconsider(&self.log, &checkpoint, call);
             self.stop_if(proved, call);
             if !proved {
@@ -78,7 +82,7 @@ impl Node {
         for (id, index) in taken.ours {
             self.outbox.arrived(id, index, call);
         }
-        if self.contradictions.is_proved() {
+        if self.contradictions.is_proved() || !self.log.names_coordinator() {
             return;
         }
         // First, so that nothing is submitted again that is forgotten in the same step.
@@ -177,7 +181,10 @@ impl Touched {
     fn note(&mut self, events: Vec<Event>) {
         for event in events {
             match event {
-                Event::Invited(_) | Event::Admitted(_) | Event::Dismissed(_) => {}
+                Event::Invited(_)
+                | Event::Admitted(_)
+                | Event::Dismissed(_)
+                | Event::CoordinatorReplaced => {}
                 // A resumed account has to announce its node.
                 Event::Account(_) => {
                     self.accounts = true;

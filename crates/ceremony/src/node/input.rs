@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::Document;
 use crate::effect::{CommandId, NodeDeadline};
 use crate::entry::{GroupDefinition, Invitation, Role};
+use crate::identity::PublicKey;
 use crate::message::FromCoordinator;
 use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName, SessionId};
 
@@ -18,6 +19,9 @@ pub struct Config {
     pub auto_accept: bool,
     /// Approve requests without asking if the group's policy has `auto_approve` too.
     pub auto_approve: bool,
+    /// The log key of the coordinator that this node trusts, if that is not the first one. See
+    /// [`crate::entry::Replacement`].
+    pub log_key: Option<PublicKey>,
 }
 
 #[derive(Debug)]

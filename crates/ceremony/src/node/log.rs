@@ -50,7 +50,12 @@ pub(super) struct VerifiedLog {
     /// The tree of all entries in the state, at 64 bytes an entry. With it, this node can judge any
     /// checkpoint that the coordinator signed, at any size.
     tree: MemoryTree,
+    /// Of the coordinator that the state names.
     verifier: LogVerifier,
+    /// Of the coordinator that the account holder trusts: the first, or the one that the holder
+    /// follows. Entries under its checkpoints are admitted, but nothing is cosigned, stated or
+    /// signed while the log names another coordinator.
+    trusted: LogVerifier,
     staged: Vec<Staged>,
     cosigned: Option<Cosigned>,
 }
@@ -104,6 +109,7 @@ impl VerifiedLog {
         state: IvnState,
         tree: MemoryTree,
         verifier: LogVerifier,
+        trusted: LogVerifier,
         cosigned: Option<VerifiedCheckpoint>,
     ) -> Self {
         let cosigned = cosigned.map(|checkpoint| Cosigned {
@@ -111,7 +117,7 @@ impl VerifiedLog {
             checkpoint,
             line: None,
         });
-        Self { state, tree, verifier, staged: Vec::new(), cosigned }
+        Self { state, tree, verifier, trusted, staged: Vec::new(), cosigned }
     }
 
     pub(super) fn state(&self) -> &IvnState {
@@ -124,6 +130,21 @@ impl VerifiedLog {
 
     pub(super) fn verifier(&self) -> &LogVerifier {
         &self.verifier
+    }
+
+    /// Whether the log names the coordinator that this node trusts.
+    pub(super) fn names_coordinator(&self) -> bool {
+        self.trusted == self.verifier
+    }
+
+    /// The verifiers of all coordinators that the log has had, and of the one that this node
+    /// trusts.
+    pub(super) fn verifiers(&self) -> Vec<LogVerifier> {
+        let mut all = self.state.log_verifiers();
+        if !all.contains(&self.trusted) {
+            all.push(self.trusted.clone());
+        }
+        all
     }
 
     pub(super) fn cosigned(&self) -> Option<&VerifiedCheckpoint> {
@@ -184,13 +205,18 @@ impl VerifiedLog {
         let known = self.cosigned.as_ref().filter(|cosigned| cosigned.note == note);
         let checkpoint = match known {
             Some(cosigned) => Ok(cosigned.checkpoint.clone()),
-            None => VerifiedCheckpoint::from_note(note, &self.verifier),
+            None => VerifiedCheckpoint::from_note(note, &self.trusted),
         };
         let Ok(checkpoint) = checkpoint else { return Shown::Unusable };
+        // A checkpoint by a coordinator that the log does not name proves nothing.
+        let contradicts = |checkpoint| match self.names_coordinator() {
+            true => Shown::Contradicts(checkpoint),
+            false => Shown::Unusable,
+        };
         let shown = checkpoint.head();
         if shown.size < self.tree.size() {
             return if head_at(&self.tree, shown.size).ok() != Some(shown) {
-                Shown::Contradicts(checkpoint)
+                contradicts(checkpoint)
             } else if greeted {
                 // A newer one overtook it.
                 Shown::Nothing
@@ -210,7 +236,7 @@ impl VerifiedLog {
         };
         covered_entries.iter().for_each(|staged| frontier.append(leaf_hash(&staged.bytes)));
         if shown != frontier.head() {
-            return Shown::Contradicts(checkpoint);
+            return contradicts(checkpoint);
         }
         if covered != self.staged.len() {
             return Shown::Nothing;
@@ -279,6 +305,11 @@ impl VerifiedLog {
             });
         }
         let events = self.state.apply(&entry).map_err(Bad::Inadmissible)?;
+        if events.contains(&Event::CoordinatorReplaced)
+            && let Some(verifier) = self.state.log_verifier()
+        {
+            self.verifier = verifier;
+        }
         Ok((entry, events))
     }
 

@@ -103,7 +103,8 @@ impl Node {
         let unsent: Option<Vec<Entry>> =
             saved.outbox.iter().map(|bytes| Entry::from_bytes(bytes).ok()).collect();
         let unsent = unsent.ok_or(RestoreError::Outbox)?;
-        let replay::Replayed { log, arrived } = replay::replay(ivn, &saved, &unsent)?;
+        let replay::Replayed { log, arrived } =
+            replay::replay(ivn, &saved, &unsent, config.log_key.as_ref())?;
         let process = Process::new(account, secrets, log.state(), &unsent, rng)?;
         let contradictions = Contradictions::restore(&saved, &log)?;
         Ok(Self {
@@ -178,7 +179,8 @@ impl Node {
             }
             // It can only be told what its own key signed, so a liar learns nothing by asking.
             FromCoordinator::Want { first } => {
-                if first < self.log.state().size() && !self.contradictions.is_proved() {
+                let takes_sides = self.log.names_coordinator() && !self.contradictions.is_proved();
+                if first < self.log.state().size() && takes_sides {
                     call.push(NodeEffect::SendEntries { first });
                 }
             }
@@ -224,7 +226,7 @@ impl Node {
             approvals: &self.approvals,
             keyshares: &self.keyshares,
             cosignature: self.log.cosignature(),
-            contradicted: self.contradictions.trouble().is_some(),
+            contradicted: self.contradictions.trouble().is_some() || !self.log.names_coordinator(),
         };
         step(&mut self.signing, &mut self.sessions, &grounds)
     }
@@ -252,6 +254,12 @@ impl Node {
 
     pub fn account(&self) -> &AccountName {
         self.process.account()
+    }
+
+    /// Whether the log names the coordinator that this node trusts. Until then, the node cosigns,
+    /// states and signs nothing.
+    pub fn names_coordinator(&self) -> bool {
+        self.log.names_coordinator()
     }
 
     /// Returns the state of the log as far as this node has verified it.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use quorate_log::checkpoint::VerifiedCheckpoint;
+use quorate_log::checkpoint::{SignedCheckpoint, VerifiedCheckpoint};
 use quorate_log::leaf_hash;
 use quorate_log::tree::MemoryTree;
 
 use super::log::VerifiedLog;
 use super::saved::{RestoreError, Saved};
 use crate::entry::Entry;
+use crate::identity::PublicKey;
 use crate::names::{EntryId, IvnId};
 use crate::state::IvnState;
 
@@ -23,6 +24,7 @@ pub(super) fn replay(
     ivn: IvnId,
     saved: &Saved,
     outbox: &[Entry],
+    trusted: Option<&PublicKey>,
 ) -> Result<Replayed, RestoreError> {
     let (genesis, rest) = saved.entries.split_first().ok_or(RestoreError::Genesis)?;
     let entry = Entry::from_bytes(genesis).map_err(|_| RestoreError::Genesis)?;
@@ -30,13 +32,12 @@ pub(super) fn replay(
     if state.ivn() != ivn {
         return Err(RestoreError::Genesis);
     }
-    let verifier = state.log_verifier().ok_or(RestoreError::LogKey)?;
-    let cosigned = match &saved.cosigned {
-        Some(note) => Some(
-            VerifiedCheckpoint::from_note(note, &verifier).map_err(|_| RestoreError::Cosigned)?,
-        ),
-        None => None,
-    };
+    let cosigned: Option<SignedCheckpoint> = saved
+        .cosigned
+        .as_deref()
+        .map(str::parse)
+        .transpose()
+        .map_err(|_| RestoreError::Cosigned)?;
     let waiting: BTreeSet<EntryId> = outbox.iter().map(Entry::id).collect();
     let mut arrived = BTreeSet::new();
     let mut tree = MemoryTree::default();
@@ -44,9 +45,9 @@ pub(super) fn replay(
     let mut seen = cosigned.is_none();
     let mut check = |tree: &MemoryTree| {
         if let Some(checkpoint) = &cosigned
-            && checkpoint.head().size == tree.size()
+            && checkpoint.unverified().size() == tree.size()
         {
-            seen = checkpoint.head() == tree.head();
+            seen = checkpoint.unverified().head() == tree.head();
         }
     };
     check(&tree);
@@ -63,5 +64,19 @@ pub(super) fn replay(
     if !seen {
         return Err(RestoreError::Cosigned);
     }
-    Ok(Replayed { log: VerifiedLog::new(state, tree, verifier, cosigned), arrived })
+    let verifier = state.log_verifier().ok_or(RestoreError::LogKey)?;
+    let trusted = trusted.unwrap_or(&state.genesis().log_key);
+    let trusted = state.log_verifier_of(trusted).ok_or(RestoreError::LogKey)?;
+    let cosigned = match cosigned {
+        Some(checkpoint) => Some(verify(&checkpoint, &state).ok_or(RestoreError::Cosigned)?),
+        None => None,
+    };
+    Ok(Replayed { log: VerifiedLog::new(state, tree, verifier, trusted, cosigned), arrived })
+}
+
+/// Verifies a checkpoint by one of the coordinators that the log has had. The node may have
+/// cosigned it before the latest one was replaced.
+fn verify(checkpoint: &SignedCheckpoint, state: &IvnState) -> Option<VerifiedCheckpoint> {
+    let verifiers = state.log_verifiers();
+    verifiers.iter().rev().find_map(|log| checkpoint.clone().verify(log).ok())
 }

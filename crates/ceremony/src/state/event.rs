@@ -32,4 +32,6 @@ pub enum Event {
     RequestWithdrawn(EntryId),
     RequestRefused(EntryId),
     RequestSigned(EntryId),
+    /// The coordinator has new keys from here on.
+    CoordinatorReplaced,
 }

@@ -20,12 +20,14 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_log::key::LogVerifier;
+use quorate_log::leaf_hash;
+use quorate_log::tree::Frontier;
 
-use crate::entry::{Author, Body, Entry, Genesis, Invitation, Role, Statement};
+use crate::entry::{Author, Body, CoordinatorKeys, Entry, Genesis, Invitation, Role, Statement};
 use crate::identity::PublicKey;
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
 use crate::signing::Subject;
-use crate::state::refusal::{Accounts, Entries, Groups, Requests};
+use crate::state::refusal::{Accounts, Entries, Groups, Replacements, Requests};
 
 pub use event::Event;
 pub use health::Shortfall;
@@ -34,6 +36,8 @@ pub use model::confirmation::Confirmation;
 pub use model::group::{Group, MOST_SIGNERS};
 pub use model::key::{GroupKey, HEALTHY_FOR, Health, PastEpoch, Unable, possession_context};
 pub use model::plan::{SessionBoard, SessionPlan};
+use model::replacement::Coordinators;
+pub use model::replacement::ReplacementState;
 pub use model::request::{Refused, RequestStage, RequestState, Status};
 pub use model::roster::Account;
 use model::roster::{Decision, Invited, check_deployment};
@@ -55,13 +59,14 @@ pub fn is_reason(text: &str) -> bool {
 pub struct IvnState {
     ivn: IvnId,
     genesis: Genesis,
-    size: u64,
+    coordinators: Coordinators,
+    frontier: Frontier,
     accounts: BTreeMap<AccountName, Account>,
     invitations: BTreeMap<AccountName, Invitation>,
     invited: BTreeMap<AccountName, Invited>,
     /// The coordinator's address, and its author's time, if an admin announced one.
     hub: Option<(String, Turn)>,
-    /// Every key that any account ever had.
+    /// Every key that any account, or a coordinator after the first, ever had.
     keys: BTreeSet<PublicKey>,
     /// Removed accounts, and the index of the entry that removed each.
     former: BTreeMap<AccountName, u64>,
@@ -103,10 +108,13 @@ impl IvnState {
             return Err(Accounts::NotAdmin { account: admin.clone() }.into());
         }
         let founder = Account::new(genesis.roles.clone(), genesis.admin.clone(), 0, *at);
+        let mut frontier = Frontier::default();
+        frontier.append(leaf_hash(&entry.to_bytes()));
         Ok(Self {
             ivn: entry.ivn_id_as_genesis(),
             genesis: genesis.clone(),
-            size: 1,
+            coordinators: Coordinators::new(genesis.coordinator()),
+            frontier,
             accounts: BTreeMap::from([(admin.clone(), founder)]),
             invitations: BTreeMap::new(),
             invited: BTreeMap::new(),
@@ -136,17 +144,26 @@ impl IvnState {
             // These rules check the statement together with its keys.
             (Author::Account(_), Body::AccountAdmitted { .. } | Body::KeysRotated { .. }) => {}
             (Author::Account(name), _) => entry.verify(&[self.active(name)?.keys.identity])?,
-            (Author::Coordinator, _) => entry.verify(&[self.genesis.coordinator_key])?,
+            (Author::Coordinator, _) => {
+                entry.verify(&[self.coordinators.keys().coordinator_key])?;
+            }
         }
         if !statement.author.may_state(&statement.body) {
             return Err(Entries::WrongAuthor.into());
+        }
+        // What was stated before the members chose a history may be part of an abandoned one.
+        if self.coordinators.since().is_some_and(|since| statement.at < since) {
+            return Err(Replacements::BeforeReplacement.into());
         }
         let events = self.take(entry)?;
         if statement.body.class().reversible {
             let is_new = self.said.insert(entry.id());
             debug_assert!(is_new, "the rule for {} calls `check_unsaid`", statement.body.kind());
         }
-        self.size = self.size.saturating_add(1);
+        if !matches!(statement.body, Body::CoordinatorReplaced { .. }) {
+            self.coordinators.end_vote();
+        }
+        self.frontier.append(leaf_hash(&entry.to_bytes()));
         if let Author::Account(name) = &statement.author
             && let Some(account) = self.accounts.get_mut(name)
         {
@@ -161,7 +178,7 @@ impl IvnState {
         let Statement { author, at, seen, body, .. } = entry.statement();
         // A claim to have seen more than there is counts as all of it. Otherwise nothing could
         // replace that statement.
-        let turn = Turn { seen: (*seen).min(self.size), at: *at };
+        let turn = Turn { seen: (*seen).min(self.size()), at: *at };
         let id = entry.id();
         let by = author.account().ok_or(Entries::WrongAuthor);
         match body {
@@ -223,6 +240,9 @@ impl IvnState {
             Body::Signature { request, session, signature, signers } => {
                 self.signed(*request, *session, &signature.0, signers, *at)
             }
+            Body::CoordinatorReplaced { replacement, abandoned } => {
+                self.replace_coordinator(by?, replacement, *abandoned, *at)
+            }
         }
     }
 
@@ -261,7 +281,12 @@ impl IvnState {
 
     /// The number of entries that make this state.
     pub fn size(&self) -> u64 {
-        self.size
+        self.frontier.size()
+    }
+
+    /// The keys of the coordinator that continues this log.
+    pub fn coordinator(&self) -> &CoordinatorKeys {
+        self.coordinators.keys()
     }
 
     /// The log's origin, `<deployment>/ivn/<ivn id>`.
@@ -269,10 +294,22 @@ impl IvnState {
         format!("{}/ivn/{}", self.genesis.deployment, self.ivn)
     }
 
-    /// Returns what verifies the log's checkpoints. `None` if nobody can hold the private half of
-    /// the genesis's log key.
+    /// Returns what verifies the checkpoints of the log that this state is of. `None` if nobody can
+    /// hold the private half of the log key.
     pub fn log_verifier(&self) -> Option<LogVerifier> {
-        LogVerifier::new(self.origin().parse().ok()?, &self.genesis.log_key.0).ok()
+        self.log_verifier_of(&self.coordinator().log_key)
+    }
+
+    /// Returns what verifies the checkpoints of each coordinator that the log has had, the oldest
+    /// first.
+    pub fn log_verifiers(&self) -> Vec<LogVerifier> {
+        let keys = self.coordinators.all_keys();
+        keys.filter_map(|keys| self.log_verifier_of(&keys.log_key)).collect()
+    }
+
+    /// Returns what verifies checkpoints of this log by `key`.
+    pub fn log_verifier_of(&self, key: &PublicKey) -> Option<LogVerifier> {
+        LogVerifier::new(self.origin().parse().ok()?, &key.0).ok()
     }
 
     pub fn accounts(&self) -> &BTreeMap<AccountName, Account> {

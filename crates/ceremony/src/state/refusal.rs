@@ -23,6 +23,7 @@ pub enum Refusal {
     Requests(#[from] Requests),
     Possession(#[from] Possession),
     Confirmations(#[from] Confirmations),
+    Replacements(#[from] Replacements),
 }
 
 impl Refusal {
@@ -37,6 +38,7 @@ impl Refusal {
             Self::Requests(refusal) => refusal.code(),
             Self::Possession(refusal) => refusal.code(),
             Self::Confirmations(refusal) => refusal.code(),
+            Self::Replacements(refusal) => refusal.code(),
         }
     }
 }
@@ -341,6 +343,28 @@ impl From<EntryError> for Refusal {
     }
 }
 
+family! {
+    Replacements {
+        #[error("account \"{account}\" has no vote about the coordinator: it is not a member")]
+        NoVote { account: AccountName } = "no-vote",
+        #[error("the vote is about a different history than the entries before it")]
+        OtherHistory = "other-history",
+        #[error("a new coordinator has new keys, all different; these were used before")]
+        KnownKeys = "known-keys",
+        #[error("nobody can sign checkpoints with the new log key")]
+        UnusableKey = "unusable-log-key",
+        #[error("the reason for a new coordinator is 1 to 500 bytes without control characters")]
+        Reason = "replacement-reason",
+        #[error(
+            "a running coordinator does not accept votes for another one; \
+             quorate coordinator finish does"
+        )]
+        Running = "coordinator-running",
+        #[error("it was stated before the members replaced the coordinator; state it again")]
+        BeforeReplacement = "before-replacement",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -375,6 +399,7 @@ mod tests {
             Requests::CODES,
             Possession::CODES,
             Confirmations::CODES,
+            Replacements::CODES,
         ];
         let all = families.concat();
         assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());

@@ -13,8 +13,8 @@ use rand_core::{RngCore as _, SeedableRng as _};
 
 use crate::encoding::Base64;
 use crate::entry::{
-    AbortReason, Author, Body, Entry, Genesis, GroupChange, GroupDefinition, Invitation, Request,
-    Role, Statement,
+    AbortReason, Author, Body, CoordinatorKeys, Entry, Genesis, GroupChange, GroupDefinition,
+    Invitation, LogTree, Replacement, Request, Role, Statement,
 };
 use crate::identity::{AccountSecrets, SecretKey};
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
@@ -236,6 +236,29 @@ impl TestLog {
 
     pub fn cosigner(&self, account: &str) -> CosignerSigner {
         self.secrets(account).cosigner_of(&self.state.origin(), &name(account)).unwrap()
+    }
+
+    /// The keys of a coordinator with this seed, which replaces the first.
+    pub fn other_coordinator(seed: u8) -> CoordinatorKeys {
+        CoordinatorKeys {
+            log_key: SecretKey::from_seed(&[seed; 32]).public(),
+            coordinator_key: SecretKey::from_seed(&[seed + 1; 32]).public(),
+            ca: Digest::new([seed; 32]),
+        }
+    }
+
+    /// These accounts vote for another coordinator, which then signs this log.
+    pub fn replace_coordinator(&mut self, seed: u8, voters: &[&str], abandoned: Option<LogTree>) {
+        let keys = Self::other_coordinator(seed);
+        let reason = "the disk is lost".to_owned();
+        let replacement = Replacement { history: self.state.tree(), keys, reason };
+        for voter in voters {
+            let replacement = replacement.clone();
+            self.by(voter, Body::CoordinatorReplaced { replacement, abandoned });
+        }
+        assert_eq!(*self.state.coordinator(), keys, "not enough votes");
+        self.log_key = seed;
+        self.coordinator = SecretKey::from_seed(&[seed + 1; 32]);
     }
 
     pub fn wait(&mut self, milliseconds: u64) {

@@ -303,8 +303,33 @@ impl NodeCertificate {
         Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.map_err(|_| CaError::Unreadable)?))
     }
 
+    /// Whether it names the authority with this certificate as its issuer. The hub that is shown
+    /// the certificate checks the signature.
+    pub fn is_issued_by(&self, authority_pem: &str) -> bool {
+        let Ok(authority) = CertificateDer::from_pem_slice(authority_pem.as_bytes()) else {
+            return false;
+        };
+        let (Some(own), Some(authority)) = (parse(&self.0), parse(&authority)) else {
+            return false;
+        };
+        own.issuer().as_raw() == authority.subject().as_raw()
+    }
+
     pub(crate) fn der(&self) -> &CertificateDer<'static> {
         &self.0
+    }
+}
+
+impl CaFingerprint {
+    /// The fingerprint of an authority's certificate in PEM.
+    ///
+    /// # Errors
+    ///
+    /// [`CaError::Unreadable`].
+    pub fn of_pem(pem: &str) -> Result<Self, CaError> {
+        CertificateDer::from_pem_slice(pem.as_bytes())
+            .map(|certificate| Self::of(&certificate))
+            .map_err(|_| CaError::Unreadable)
     }
 }
 

@@ -145,6 +145,8 @@ const NOT_ALLOWED: &[&str] = &[
     "still-member",
     "member-role",
     "no-share",
+    "no-vote",
+    "coordinator-running",
 ];
 
 /// The codes of rules about something that has ended. Their exit code is 5.
@@ -240,7 +242,8 @@ fn object(why: &Refusal) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use quorate_ceremony::state::refusal::{
-        Accounts, Changes, Confirmations, Entries, Groups, Possession, Requests, Sessions,
+        Accounts, Changes, Confirmations, Entries, Groups, Possession, Replacements, Requests,
+        Sessions,
     };
     use std::collections::BTreeMap;
 
@@ -256,6 +259,7 @@ mod tests {
             Requests::CODES,
             Possession::CODES,
             Confirmations::CODES,
+            Replacements::CODES,
         ];
         families.concat().into_iter().map(str::to_owned).collect()
     }

@@ -8,10 +8,10 @@
 //!   beginning of an id selects with what was meant.
 //! - Everywhere else (in a pipe, with `--no-input` or `--json`) it fails, and names `--yes`.
 //!
-//! These commands ask: votes (`approve`, `reject`, `group approve`, `group reject`), `request
-//! withdraw`, `group cancel`, `account suspend`, `remove` and `replace-keys`, and `node
-//! rotate-keys`. Proposals do not ask, because they can be withdrawn. Neither does an option whose
-//! only purpose is consent, such as `--force`.
+//! These commands ask: votes (`approve`, `reject`, `group approve`, `group reject`, `coordinator
+//! approve`), `request withdraw`, `group cancel`, `account suspend`, `remove` and `replace-keys`,
+//! `node rotate-keys`, and `coordinator follow`. Proposals do not ask, because they can be
+//! withdrawn. Neither does an option whose only purpose is consent, such as `--force`.
 
 use std::io::{BufRead as _, Write as _};
 

@@ -147,7 +147,7 @@ fn refuse_existing(home: &std::path::Path) -> Result<(), Problem> {
 
 /// Returns the address to listen at: the hub's if that is a loopback address, otherwise all
 /// addresses, because the hub's name does not determine one of this machine.
-fn listen_for(hub: &HubAddress) -> String {
+pub(super) fn listen_for(hub: &HubAddress) -> String {
     match hub.host().parse::<std::net::IpAddr>() {
         Ok(ip) if ip.is_loopback() => std::net::SocketAddr::new(ip, hub.port()).to_string(),
         _ if hub.host() == "localhost" => format!("127.0.0.1:{}", hub.port()),

@@ -25,6 +25,10 @@ pub(super) enum IvnError {
         "another coordinator runs with the keys of this home: nodes have entries that it appended after this one's; end one of the two"
     )]
     Twin,
+    #[error(
+        "this coordinator waits for the members' votes; quorate coordinator finish adds them to its log"
+    )]
+    WaitsForVotes,
 }
 
 /// A coordinator's log, as its disk has it.

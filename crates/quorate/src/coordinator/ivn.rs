@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Input, Waiting};
+use quorate_ceremony::coordinator::{
+    Config, Coordinator, CoordinatorSecrets, Input, RestoreError, Waiting,
+};
 use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use quorate_ceremony::encoding::Base64;
@@ -68,8 +70,9 @@ pub(super) enum Event {
     Read { first: u64, reply: oneshot::Sender<Vec<u8>> },
     /// Whether an account may read a document.
     MayRead { account: AccountName, commitment: Digest, reply: oneshot::Sender<bool> },
-    /// A request for the log's first entry, by an account that joined.
-    Genesis { reply: oneshot::Sender<Vec<u8>> },
+    /// A request for the log's first entry, by an account that joined, and for the log key of the
+    /// present coordinator, if it replaced the first.
+    Genesis { reply: oneshot::Sender<(Vec<u8>, Option<PublicKey>)> },
     /// A request for the IVN's part of health and metrics.
     Report { reply: oneshot::Sender<Report> },
     /// Whether this account may connect.
@@ -190,7 +193,12 @@ impl Task {
     ) -> Result<Self, IvnError> {
         let Means { config, shelf, hub, go_on_from, waiting } = means;
         let Opened { store, machine, genesis } =
-            open(directory, secrets, config, go_on_from).await?;
+            open(directory, secrets, config, go_on_from).await.map_err(|error| match error {
+                IvnError::Restore(RestoreError::Keys) if directory.replacement().exists() => {
+                    IvnError::WaitsForVotes
+                }
+                error => error,
+            })?;
         let publisher = Publisher::open(directory).await?;
         let mut task = Self {
             machine,
@@ -298,14 +306,17 @@ impl Task {
                 return;
             }
             Event::Join { entry, reply } => {
-                // Without an answer, the route reports that the coordinator is not ready.
-                if !self.machine.is_compared() {
-                    return;
-                }
                 let id = JoinId(self.next_join);
                 self.next_join += 1;
                 self.joins.insert(id, reply);
-                Input::Join(id, entry)
+                let handled = self.machine.handle(Input::Join(id, entry), now(), &mut OsRng);
+                let answers = |it: &CoordinatorEffect| matches!(it, CoordinatorEffect::RespondJoin(to, _) if *to == id);
+                // Without an answer, the route reports that the coordinator is not ready.
+                if !handled.iter().any(answers) {
+                    self.joins.remove(&id);
+                }
+                effects.extend(handled);
+                return;
             }
             Event::Checkpoint { reply } => {
                 let _ = reply.send(self.machine.published().map(ToString::to_string));
@@ -320,7 +331,10 @@ impl Task {
                 return;
             }
             Event::Genesis { reply } => {
-                let _ = reply.send(self.genesis.clone());
+                let state = self.machine.state();
+                let present = state.coordinator().log_key;
+                let log_key = (present != state.genesis().log_key).then_some(present);
+                let _ = reply.send((self.genesis.clone(), log_key));
                 return;
             }
             Event::Report { reply } => {

@@ -336,8 +336,10 @@ async fn admitted(context: &Context, request: &JoinRequest) -> Result<JoinRespon
     let index = answer.await.map_err(|_| busy())?.map_err(Problem::from)?;
     let (reply, genesis) = oneshot::channel();
     context.events.send(Event::Genesis { reply }).await.map_err(|_| busy())?;
+    let (genesis, log_key) = genesis.await.map_err(|_| busy())?;
     Ok(JoinResponse {
-        genesis: Base64(genesis.await.map_err(|_| busy())?),
+        genesis: Base64(genesis),
+        log_key,
         authority: context.authority.certificate_pem(),
         certificate: certificate.to_pem(),
         index,

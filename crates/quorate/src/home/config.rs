@@ -5,7 +5,11 @@ use std::io;
 use std::path::Path;
 
 use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::Entry;
+use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::names::{AccountName, IvnId};
+use quorate_ceremony::state::IvnState;
+use quorate_network::ca::CaFingerprint;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +33,10 @@ pub struct NodeConfig {
     pub client_certificate: String,
     /// The first entry of the log, in its encoding in the log.
     pub genesis: Base64,
+    /// The log key of the coordinator that this node trusts, if it is not the one of the genesis.
+    /// `ca_certificate` is of the same coordinator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_key: Option<PublicKey>,
     /// Whether to accept group definitions that name this account, and joining a group by a change,
     /// without asking.
     pub auto_accept: bool,
@@ -36,6 +44,30 @@ pub struct NodeConfig {
     pub auto_approve: bool,
     pub limits: Limits,
 }
+
+impl NodeConfig {
+    /// Returns the certificate authority that the node trusts: the one that the genesis pins, or
+    /// that of the coordinator which replaced the first.
+    ///
+    /// # Errors
+    ///
+    /// [`DamagedConfig`], if this part of the file cannot be read.
+    pub fn authority(&self) -> Result<CaFingerprint, DamagedConfig> {
+        if self.log_key.is_some() {
+            return CaFingerprint::of_pem(&self.ca_certificate)
+                .map_err(|_| DamagedConfig("the authority's certificate"));
+        }
+        let genesis = Entry::from_bytes(&self.genesis.0).ok();
+        let state = genesis.and_then(|genesis| IvnState::found(&genesis).ok());
+        let state = state.ok_or(DamagedConfig("the genesis"))?;
+        Ok(CaFingerprint::new(*state.genesis().ca.as_bytes()))
+    }
+}
+
+/// A part of `home.json` that cannot be used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0} in this home is damaged; restore the home from a backup")]
+pub struct DamagedConfig(pub &'static str);
 
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

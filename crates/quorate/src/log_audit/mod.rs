@@ -165,8 +165,23 @@ fn replay(
     })
 }
 
+/// Reads all entries of a published log, unverified.
+///
+/// # Errors
+///
+/// When files are missing or cannot be read.
+pub fn entries(directory: &Path) -> Result<Vec<Vec<u8>>, Problem> {
+    let size = read_checkpoint(directory)?.unverified().size();
+    let files = Files::new(directory);
+    Entries::new(&files, size, 0..size)
+        .map(|entry| {
+            entry.map(|(_, bytes)| bytes).map_err(|error| files_problem(directory, &error))
+        })
+        .collect()
+}
+
 /// Reads the checkpoint and checks only its form.
-fn read_checkpoint(directory: &Path) -> Result<SignedCheckpoint, Problem> {
+pub(crate) fn read_checkpoint(directory: &Path) -> Result<SignedCheckpoint, Problem> {
     let path = directory.join(CHECKPOINT);
     let bytes = match files::read(&path, MAX_NOTE_LEN) {
         Ok(Some(bytes)) => bytes,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use quorate_ceremony::audit::{Anchor, log_key};
+use quorate_ceremony::audit::{Anchor, latest_log_key, log_key};
 use quorate_ceremony::entry::{Author, Entry};
 use quorate_ceremony::names::{EntryId, Timestamp};
 use quorate_log::Hash;
@@ -54,7 +54,14 @@ pub fn prove(directory: &Path, index: u64, anchor: &Anchor) -> Result<Proved, Pr
     };
     let log_key = match &anchor.log_key {
         Some(key) => key.clone(),
-        None => log_key(&entry(0)?).map_err(|error| not_proved(&error))?,
+        None => {
+            let first = log_key(&entry(0)?).map_err(|error| not_proved(&error))?;
+            match checkpoint.clone().verify(&first) {
+                Ok(_) => first,
+                // Members may have replaced the coordinator, which only the whole log shows.
+                Err(_) => latest_log_key(&super::entries(directory)?).unwrap_or(first),
+            }
+        }
     };
     let entry = entry(index)?;
     let proof = TlogProof::new(inclusion, checkpoint);

@@ -42,7 +42,7 @@ pub(crate) async fn at_rest(home: NodeHome, keys: NodeKeys) -> Result<Vec<u8>, P
         NodeStore::open(&home.database(), sealer).await.map_err(|error| problem(&error))?;
     let saved = load(&mut store, &config).await.map_err(|error| problem(&error))?;
     let (secrets, _) = keys.into_parts();
-    let settings = Config { auto_accept: false, auto_approve: false };
+    let settings = Config { auto_accept: false, auto_approve: false, log_key: config.log_key };
     // This machine is never started and sends nothing. It only evaluates the log's shares.
     let machine =
         Node::restore(config.account.clone(), secrets, settings, config.ivn, saved, &mut OsRng)

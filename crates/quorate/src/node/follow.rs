@@ -78,6 +78,14 @@ async fn follow_as(
         if is_whole && following.is_at_the_end(&hub.checkpoint().await?) {
             let Following { machine, entries, .. } = following;
             check(&machine)?;
+            if !machine.names_coordinator() {
+                return Err(Problem::new(
+                    Code::Verification,
+                    "the log does not name the coordinator that this node trusts",
+                )
+                .hint("nothing was restored; ask the other members which coordinator they follow")
+                .into());
+            }
             return Ok(Followed { machine, entries, config });
         }
         if following.read == read {
@@ -106,7 +114,7 @@ impl Following {
         // checkpoints prove misbehaviour.
         let unexplained = backup.unexplained.iter().chain(&backup.cosigned).cloned().collect();
         let saved = Saved { entries: entries.clone(), unexplained, ..Saved::default() };
-        let settings = Config { auto_accept: false, auto_approve: false };
+        let settings = Config { auto_accept: false, auto_approve: false, log_key: config.log_key };
         let machine =
             Node::restore(config.account.clone(), secrets, settings, config.ivn, saved, &mut OsRng)
                 .map_err(|error| problem(&error))?;

@@ -122,7 +122,11 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
     let authority = authority(&config)?;
     let identity = SecretKey::from_seed(&secrets.identity.seed());
     let first = dialler(&config, authority, Some(&key))?;
-    let node_config = Config { auto_accept: config.auto_accept, auto_approve: config.auto_approve };
+    let node_config = Config {
+        auto_accept: config.auto_accept,
+        auto_approve: config.auto_approve,
+        log_key: config.log_key,
+    };
     let machine =
         Node::restore(config.account.clone(), secrets, node_config, config.ivn, saved, &mut OsRng)
             .map_err(|error| {

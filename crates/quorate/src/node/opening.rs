@@ -1,9 +1,7 @@
 //! Opens a node's home: its store, its configuration, and a dialler for its hub.
 
 use quorate_ceremony::effect::NodeChange;
-use quorate_ceremony::entry::Entry;
 use quorate_ceremony::node::Saved;
-use quorate_ceremony::state::IvnState;
 use quorate_network::ca::{CaFingerprint, NodeCertificate, NodeKey};
 use quorate_network::dialler::{DialOptions, Dialler};
 
@@ -29,11 +27,9 @@ pub(super) fn damaged(what: &str) -> Problem {
     Problem::new(Code::Failed, format!("{what} in this home is damaged and cannot be used"))
 }
 
-/// Returns the certificate authority that the IVN's genesis pins.
+/// Returns the certificate authority that the node trusts.
 pub(super) fn authority(config: &NodeConfig) -> Result<CaFingerprint, Problem> {
-    let genesis = Entry::from_bytes(&config.genesis.0).map_err(|_| damaged("the genesis"))?;
-    let state = IvnState::found(&genesis).map_err(|_| damaged("the genesis"))?;
-    Ok(CaFingerprint::new(*state.genesis().ca.as_bytes()))
+    config.authority().map_err(|error| problem(&error))
 }
 
 /// Returns a dialler for the hub: as the account, or without a certificate if `key` is absent.

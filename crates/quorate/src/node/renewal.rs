@@ -41,11 +41,13 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    /// Whether less than half of the certificate's time is left.
+    /// Whether less than half of the certificate's time is left, or an earlier coordinator's
+    /// authority issued it.
     pub(super) fn is_due(config: &NodeConfig) -> bool {
-        let end = NodeCertificate::from_pem(&config.client_certificate)
+        let certificate = NodeCertificate::from_pem(&config.client_certificate)
             .ok()
-            .and_then(|certificate| certificate.not_after().ok());
+            .filter(|certificate| certificate.is_issued_by(&config.ca_certificate));
+        let end = certificate.and_then(|certificate| certificate.not_after().ok());
         let left = end.and_then(|end| end.duration_since(wall_clock()).ok());
         left.is_none_or(|left| left < ca::VALIDITY / 2)
     }

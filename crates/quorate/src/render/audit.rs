@@ -1,8 +1,8 @@
 //! An audit's report in sentences.
 
 use quorate_ceremony::audit::{
-    AuditReport, Blame, Check, ConfirmationReport, Fault, GroupReport, ReusedNonces,
-    SessionOutcome, SignatureReport, Verdict,
+    AuditReport, Blame, Check, ConfirmationReport, Fault, GroupReport, ReplacementReport,
+    ReusedNonces, SessionOutcome, SignatureReport, Verdict,
 };
 use quorate_ceremony::document::NotChecked;
 use quorate_ceremony::entry::AbortReason;
@@ -68,6 +68,23 @@ fn identity(report: &AuditReport, page: &mut Page) {
     page.say(0, &format!("Root    {}", report.root));
 }
 
+fn replaced(replacement: &ReplacementReport) -> String {
+    let ReplacementReport { index, history, reason, votes, .. } = replacement;
+    let abandoned: Vec<_> = votes
+        .iter()
+        .filter_map(|(name, tree)| Some(format!("{name} one of {} entries", (*tree)?.size)))
+        .collect();
+    let abandoned = match abandoned.as_slice() {
+        [] => String::new(),
+        some => format!(" They abandoned other histories: {}.", list(some)),
+    };
+    format!(
+        "With entry {index}, {} replaced the coordinator after {} entries: {reason}.{abandoned}",
+        list(votes.keys()),
+        history.size
+    )
+}
+
 fn contents(report: &AuditReport, page: &mut Page) {
     let kinds: Vec<_> =
         report.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
@@ -77,6 +94,9 @@ fn contents(report: &AuditReport, page: &mut Page) {
         0,
         &format!("{}: {}.", plural(accounts.len(), "account", "accounts"), list(&accounts)),
     );
+    for replacement in &report.replacements {
+        page.say(0, &replaced(replacement));
+    }
     for account in report.accounts.iter().filter(|account| !account.cosigns) {
         page.say(
             0,

@@ -99,5 +99,18 @@ pub(crate) fn entry_sentence(view: &EntryView) -> String {
             request.short(),
             list(signers.iter().map(|record| &record.account))
         ),
+        Body::CoordinatorReplaced { replacement, abandoned } => {
+            let history = format!(
+                "votes for a new coordinator after entry {}",
+                replacement.history.size.saturating_sub(1)
+            );
+            match abandoned {
+                Some(tree) => format!(
+                    "{history}, and abandons a history of {} entries: {}",
+                    tree.size, replacement.reason
+                ),
+                None => format!("{history}: {}", replacement.reason),
+            }
+        }
     }
 }

@@ -99,7 +99,7 @@ pub async fn found(
     let directory = coordinator.ivn(state.ivn());
     undo.note(directory.path());
     let log_key = log_key(&state, &secrets)?;
-    write_coordinator(&directory, &authority, secrets, &entry).await?;
+    write_coordinator(&directory, &authority, secrets, vec![entry.to_bytes()]).await?;
     let time = UNIX_EPOCH + Duration::from_millis(now.0);
     let config = node_config(plan, &state, &entry, &authority, &tls, time)?;
     if coordinator.config().is_none() {
@@ -132,11 +132,12 @@ fn open_coordinator(plan: &Plan, path: &Path) -> Result<CoordinatorHome, SetupEr
     }
 }
 
-async fn write_coordinator(
+/// Writes what a coordinator has of one IVN: its keys, and the log.
+pub(super) async fn write_coordinator(
     directory: &IvnDirectory,
     authority: &CertificateAuthority,
     secrets: CoordinatorSecrets,
-    genesis: &Entry,
+    entries: Vec<Vec<u8>>,
 ) -> Result<(), SetupError> {
     directory.create()?;
     let ca = Zeroizing::new(authority.key_pem().as_bytes().to_vec());
@@ -145,7 +146,8 @@ async fn write_coordinator(
     durable::create(&path, authority.certificate_pem().as_bytes())
         .map_err(|source| SetupError::NotWritten { path, source })?;
     let mut store = CoordinatorStore::open(directory).await?;
-    store.commit(vec![CoordinatorWrite::Append { index: 0, entry: genesis.to_bytes() }]).await?;
+    let writes = (0..).zip(entries).map(|(index, entry)| CoordinatorWrite::Append { index, entry });
+    store.commit(writes.collect()).await?;
     Ok(())
 }
 
@@ -182,6 +184,7 @@ fn node_config(
         ca_certificate: authority.certificate_pem(),
         client_certificate: certificate.to_pem(),
         genesis: Base64(genesis.to_bytes()),
+        log_key: None,
         auto_accept: plan.choices.auto_accept,
         auto_approve: plan.choices.auto_approve,
         limits: Limits::default(),

@@ -9,7 +9,8 @@ use quorate_network::dialler::{self, DialError};
 use quorate_network::ivn::{AccountNameError, HubAddressError};
 use quorate_network::proxy::ProxyError;
 
-use crate::home::HomeError;
+use super::replacement::error::ReplacementError;
+use crate::home::{DamagedConfig, HomeError};
 use crate::keystore::KeystoreError;
 use crate::store::StoreError;
 
@@ -22,10 +23,16 @@ pub enum SetupError {
     Keystore(#[from] KeystoreError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Config(#[from] DamagedConfig),
     #[error("the certificates could not be made")]
     Certificates(#[from] CaError),
     #[error("{} cannot be used; check its disk and permissions", path.display())]
     NotWritten { path: std::path::PathBuf, source: std::io::Error },
+    #[error("{} cannot be read", path.display())]
+    NotRead { path: std::path::PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Replacement(#[from] ReplacementError),
     #[error("the TLS settings could not be made")]
     Tls(#[from] TlsError),
     #[error("HTTPS_PROXY or ALL_PROXY cannot be used")]

@@ -7,7 +7,6 @@ use quorate_ceremony::entry::{Entry, Invitation, Role};
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::state::IvnState;
-use quorate_network::ca::CaFingerprint;
 use quorate_network::ivn::{HubAddressError, IvnId};
 use quorate_network::token::JoinToken;
 use rand_core::CryptoRngCore;
@@ -36,7 +35,7 @@ pub fn invite(
     let token = JoinToken::new(
         admin.hub.parse().map_err(InviteError::Hub)?,
         IvnId::new(*state.ivn().as_bytes()),
-        CaFingerprint::new(*state.genesis().ca.as_bytes()),
+        admin.authority().map_err(|_| InviteError::Genesis)?,
         key.seed(),
     );
     Ok((invitation, JoinLink { token, account }))

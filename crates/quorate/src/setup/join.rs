@@ -3,19 +3,16 @@
 use std::path::Path;
 
 use axum::http::Method;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Body as StatementBody, Entry, Statement};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::names::{AccountName, IvnId, Timestamp};
 use quorate_ceremony::state::refusal::{Accounts, Entries};
 use quorate_ceremony::state::{IvnState, Refusal};
-use quorate_network::ca::NodeCertificate;
+use quorate_network::ca::{CaFingerprint, NodeCertificate};
 use quorate_network::client::{Body, ClientOptions, HubClient};
 use quorate_network::dialler::{DialOptions, Dialler};
 use rand_core::CryptoRngCore;
-use sha2::{Digest as _, Sha256};
 
 use super::error::SetupError;
 use super::keys::make_or_open;
@@ -219,8 +216,11 @@ fn check(
     let state = IvnState::found(&genesis).map_err(|_| SetupError::OtherIvn)?;
     let ivn = IvnId::new(*link.token.ivn().as_bytes());
     let authority = link.token.authority();
-    let same_authority = state.genesis().ca.as_bytes() == authority.as_bytes()
-        && fingerprint(&response.authority)? == *authority.as_bytes();
+    // Another authority than the first belongs to a coordinator that replaced the first. What the
+    // hub says about that one's log key is not believed before the log itself says it.
+    let is_first = state.genesis().ca.as_bytes() == authority.as_bytes();
+    let same_authority = is_first == response.log_key.is_none()
+        && CaFingerprint::of_pem(&response.authority).map_err(|_| SetupError::Answer)? == authority;
     if state.ivn() != ivn || !same_authority {
         return Err(SetupError::OtherIvn);
     }
@@ -233,19 +233,12 @@ fn check(
         ca_certificate: response.authority.clone(),
         client_certificate: response.certificate.clone(),
         genesis: response.genesis.clone(),
+        log_key: response.log_key,
         auto_accept: choices.auto_accept,
         auto_approve: choices.auto_approve,
         limits: Limits::default(),
     };
     Ok((config, state.genesis().name.clone()))
-}
-
-/// Returns the SHA-256 of a PEM certificate's DER.
-fn fingerprint(pem: &str) -> Result<[u8; 32], SetupError> {
-    let base64: String =
-        pem.lines().map(str::trim).filter(|line| !line.starts_with("-----")).collect();
-    let der = STANDARD.decode(base64).map_err(|_| SetupError::Answer)?;
-    Ok(Sha256::digest(der).into())
 }
 
 /// The admission's entry, stored next to the keys. It is public, and identifies a repeated request
@@ -287,6 +280,7 @@ mod tests {
             genesis: admin.genesis,
             authority: admin.ca_certificate,
             certificate: admin.client_certificate,
+            log_key: None,
             index: 1,
         };
         (link, response)
@@ -304,6 +298,9 @@ mod tests {
         assert!(matches!(check(&link, &with_genesis, CHOICES), Err(SetupError::OtherIvn)));
         let with_authority = JoinResponse { authority: other.authority, ..response.clone() };
         assert!(matches!(check(&link, &with_authority, CHOICES), Err(SetupError::OtherIvn)));
+        let log_key = Some(SecretKey::generate(&mut OsRng).public());
+        let with_log_key = JoinResponse { log_key, ..response.clone() };
+        assert!(matches!(check(&link, &with_log_key, CHOICES), Err(SetupError::OtherIvn)));
         let without = JoinResponse { certificate: String::new(), ..response };
         assert!(matches!(check(&link, &without, CHOICES), Err(SetupError::Answer)));
     }

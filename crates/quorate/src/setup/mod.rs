@@ -5,6 +5,7 @@
 //! an account's keys. The last two exchange the messages of [`wire`] with the hub. [`restore`]
 //! creates a node's home from a backup, [`passphrase`] changes the passphrase of one, and
 //! [`rebuild`] creates a coordinator's, with the [copies](log_copy) of its logs that there are.
+//! [`replacement`] replaces the coordinator.
 //!
 //! No function here asks a person or prints. A failure leaves nothing new behind, except where a
 //! lost answer may have admitted an account: then its keys stay, so that the same join can be tried
@@ -19,6 +20,7 @@ pub mod link;
 pub mod log_copy;
 pub mod passphrase;
 pub mod rebuild;
+pub mod replacement;
 pub mod restore;
 pub mod rotate;
 mod undo;

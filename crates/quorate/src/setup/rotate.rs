@@ -21,9 +21,9 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::identity::{AccountKeys, AccountSecrets};
 use quorate_ceremony::names::Timestamp;
+use quorate_ceremony::state::Refusal;
 use quorate_ceremony::state::refusal::Entries;
-use quorate_ceremony::state::{IvnState, Refusal};
-use quorate_network::ca::{CaFingerprint, NodeCertificate, NodeKey};
+use quorate_network::ca::{NodeCertificate, NodeKey};
 use quorate_network::client::RequestError;
 use quorate_network::dialler::{self, DialError, DialOptions, Dialler};
 use quorate_network::ivn::IvnId;
@@ -174,9 +174,7 @@ async fn prepare_and_ask(
 
 /// Dials the hub's route for joining, which requires no certificate.
 fn dialler(config: &NodeConfig) -> Result<Dialler, SetupError> {
-    let genesis = Entry::from_bytes(&config.genesis.0)?;
-    let state = IvnState::found(&genesis).map_err(SetupError::Genesis)?;
-    let authority = CaFingerprint::new(*state.genesis().ca.as_bytes());
+    let authority = config.authority()?;
     let ivn = IvnId::new(*config.ivn.as_bytes());
     let hub = config.hub.parse().map_err(SetupError::HubAddress)?;
     let proxy = crate::proxy::from_environment(&hub)?;

@@ -60,5 +60,8 @@ pub struct JoinResponse {
     /// The IVN's CA certificate, PEM. Its hash must be the fingerprint in the invitation.
     pub authority: String,
     pub certificate: String,
+    /// The log key of the present coordinator, if it replaced the first one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_key: Option<PublicKey>,
     pub index: u64,
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{
-    AbortReason, Author, Body, GroupChange, Invitation, Role, Statement,
+    AbortReason, Author, Body, CoordinatorKeys, GroupChange, Invitation, LogTree, Replacement,
+    Role, Statement,
 };
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::misbehaviour::Misbehaviour;
@@ -201,6 +202,16 @@ fn by_ada() -> Vec<(Author, Body)> {
     };
     let (group, change) = (stricter.name.clone(), EntryId::new([7; 32]));
     let (incarnation, other) = (Digest::new([3; 32]), Digest::new([4; 32]));
+    let history = LogTree { size: 20, root: Digest::new([6; 32]) };
+    let replacement = Replacement {
+        history,
+        keys: CoordinatorKeys {
+            log_key: SecretKey::from_seed(&[41; 32]).public(),
+            coordinator_key: SecretKey::from_seed(&[42; 32]).public(),
+            ca: Digest::new([43; 32]),
+        },
+        reason: "the disk of the coordinator is lost".to_owned(),
+    };
     let bodies = [
         proposes(stricter, None),
         Body::GroupChangeWithdrawn { change },
@@ -222,6 +233,7 @@ fn by_ada() -> Vec<(Author, Body)> {
         Body::HubMoved { hub: "hub.example.com:7420".to_owned() },
         proposes(refreshed, Some(account)),
         Body::ShareProved { group, epoch: 1, proof: Base64(vec![5; 64]) },
+        Body::CoordinatorReplaced { replacement, abandoned: Some(history) },
     ];
     bodies.map(|body| (Author::Account(name("ada")), body)).to_vec()
 }

@@ -10,6 +10,7 @@ mod decisions;
 mod foreign;
 mod invitations;
 mod repair;
+mod replacement;
 mod waiting;
 
 use std::fs;

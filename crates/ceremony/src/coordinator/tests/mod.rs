@@ -1,6 +1,7 @@
 //! Tests of the coordinator with schedules that honest nodes do not produce.
 
 mod catch_up;
+mod replacement;
 mod signing;
 
 use std::collections::BTreeMap;

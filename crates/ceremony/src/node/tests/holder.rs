@@ -42,7 +42,7 @@ fn automatic_consent_needs_both_policy_and_configuration() {
         definition.policy.rule.auto_approve = policy;
         let mut log = TestLog::keyed_with(definition);
         let request = log.requests("ada", log.request()).unwrap();
-        let config = Config { auto_accept: false, auto_approve: own };
+        let config = Config { auto_accept: false, auto_approve: own, log_key: None };
         let mut bench = Bench::with_config(config, disk_after(&log), log);
         let mut effects = bench.show();
         effects.extend(bench.give_document(request));
@@ -59,7 +59,7 @@ fn no_node_approves_a_raw_signature_automatically() {
     let mut log = TestLog::keyed_with(definition);
     let raw = Request { format: "raw".to_owned(), namespace: None, ..log.request() };
     let request = log.requests("ada", raw).unwrap();
-    let config = Config { auto_accept: false, auto_approve: true };
+    let config = Config { auto_accept: false, auto_approve: true, log_key: None };
     let mut bench = Bench::with_config(config, disk_after(&log), log);
     let effects = bench.show();
     assert_eq!((states(&effects).len(), fetches(&effects, request)), (0, false));
@@ -396,7 +396,7 @@ fn only_a_members_request_is_approved_automatically() {
     definition.policy.rule.auto_approve = true;
     let mut log = TestLog::keyed_with(definition);
     let strangers = log.requests("out", log.request()).unwrap();
-    let config = Config { auto_accept: false, auto_approve: true };
+    let config = Config { auto_accept: false, auto_approve: true, log_key: None };
     let mut bench = Bench::with_config(config, disk_after(&log), log);
     let effects = bench.show();
     assert!(!fetches(&effects, strangers));

@@ -266,7 +266,7 @@ fn a_doubled_node_neither_cosigns_nor_approves_automatically() {
     let mut log = TestLog::keyed_with(definition);
     log.follows = true;
     log.wait(1);
-    let config = Config { auto_accept: false, auto_approve: true };
+    let config = Config { auto_accept: false, auto_approve: true, log_key: None };
     let mut bench = Bench::with_config(config, disk_after(&log), log);
     bench.announce();
     let asks = |bench: &mut Bench| {

@@ -5,6 +5,7 @@ mod holder;
 mod keyshares;
 mod lies;
 mod maintenance;
+mod replacement;
 
 use std::collections::BTreeMap;
 
@@ -42,7 +43,7 @@ impl Documents for Contract {
 }
 
 /// The account holder decides everything.
-const BY_HAND: Config = Config { auto_accept: false, auto_approve: false };
+const BY_HAND: Config = Config { auto_accept: false, auto_approve: false, log_key: None };
 
 /// Ben's disk when his node has this log.
 fn disk_after(log: &TestLog) -> NodeDisk {

@@ -6,6 +6,7 @@ pub(crate) mod confirmation;
 pub(crate) mod group;
 pub(crate) mod key;
 pub(crate) mod plan;
+pub(crate) mod replacement;
 pub(crate) mod request;
 pub(crate) mod roster;
 pub(crate) mod session;

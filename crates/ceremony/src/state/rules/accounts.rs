@@ -200,14 +200,14 @@ impl IvnState {
         self.keys.extend([keys.identity, keys.cosigner]);
         self.invitations.remove(name);
         let Some(account) = self.accounts.get_mut(name) else {
-            self.accounts.insert(name.clone(), Account::new(roles, keys.clone(), self.size, at));
+            self.accounts.insert(name.clone(), Account::new(roles, keys.clone(), self.size(), at));
             return Ok(vec![Event::Admitted(name.clone())]);
         };
         account.keys = keys.clone();
         account.incarnation = None;
         account.duplicated = false;
-        account.keyed = self.size;
-        account.replaced = Some(self.size);
+        account.keyed = self.frontier.size();
+        account.replaced = Some(self.frontier.size());
         self.void_invitations(name);
         let mut events = vec![Event::Dismissed(name.clone())];
         events.extend(self.disable(name, Unable::Replaced));
@@ -225,7 +225,7 @@ impl IvnState {
         self.check_new_keys(keys)?;
         if let Some(account) = self.accounts.get_mut(author) {
             account.keys = keys.clone();
-            account.keyed = self.size;
+            account.keyed = self.frontier.size();
         }
         self.void_invitations(author);
         self.add_cosigner_key(author, former.cosigner, keys.cosigner);
@@ -306,7 +306,7 @@ impl IvnState {
             Decision::Remove => {
                 self.accounts.remove(name);
                 self.invitations.remove(name);
-                self.former.insert(name.clone(), self.size);
+                self.former.insert(name.clone(), self.size());
                 events.extend(self.disable(name, Unable::Removed));
             }
             Decision::Roles(_) => {}

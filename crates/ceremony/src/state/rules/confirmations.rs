@@ -68,7 +68,7 @@ impl IvnState {
         former: PublicKey,
         present: PublicKey,
     ) {
-        let from = self.size + 1;
+        let from = self.size() + 1;
         let confirmations = self.groups.values_mut().flat_map(|group| &mut group.confirmations);
         for it in confirmations.filter(|it| it.confirmed.is_none()) {
             if let Some(keys) = it.members.get_mut(name) {

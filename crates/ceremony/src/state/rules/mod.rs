@@ -5,5 +5,6 @@ mod changes;
 mod confirmations;
 mod groups;
 mod possession;
+mod replacements;
 mod requests;
 mod sessions;

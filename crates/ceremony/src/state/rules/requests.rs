@@ -42,7 +42,7 @@ impl IvnState {
             refused.is_none() && group.has_member(author) && policy.rule.requester_may_approve;
         let mut state = RequestState {
             id,
-            index: self.size,
+            index: self.size(),
             requester: author.clone(),
             at,
             request: request.clone(),
@@ -287,7 +287,7 @@ impl IvnState {
         if signature.len() != 64 || !shown.iter().all(|name| state.approvals.contains(name)) {
             return Err(Requests::Signers.into());
         }
-        let index = self.size;
+        let index = self.size();
         let Some(state) = self.requests.get_mut(&id) else {
             return Err(Requests::UnknownRequest { request: id }.into());
         };

@@ -23,7 +23,7 @@ impl IvnState {
         attempt: u32,
         at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
-        let (ivn, index) = (self.ivn, self.size);
+        let (ivn, index) = (self.ivn, self.size());
         if self.sessions.contains_key(&session) {
             return Err(Sessions::SessionOver.into());
         }
@@ -111,7 +111,7 @@ impl IvnState {
     ) -> Result<Vec<Event>, Refusal> {
         let confirmation = self
             .group_of_session(session)
-            .and_then(|group| self.confirmation_of_repair(group, self.size));
+            .and_then(|group| self.confirmation_of_repair(group, self.size()));
         let (name, group) = self.running(session)?;
         if !group.session.as_ref().is_some_and(|it| it.terms.is_recipient(author)) {
             return Err(Groups::NotAMember { account: author.clone(), group: name }.into());
@@ -186,7 +186,7 @@ impl IvnState {
         signature: &[u8],
         at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
-        let (ivn, index) = (self.ivn, self.size);
+        let (ivn, index) = (self.ivn, self.size());
         let activated =
             self.group_of_session(session).map_or(at, |group| self.plausible(group, at));
         let confirmation = self.group_of_session(session).and_then(|group| {

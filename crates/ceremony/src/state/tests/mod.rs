@@ -8,6 +8,7 @@ mod generation;
 mod groups;
 mod health;
 mod repair;
+mod replacements;
 mod requests;
 mod roster;
 mod signatures;

@@ -143,12 +143,7 @@ fn check_log(
 ) -> Result<(), Failure> {
     let mut report = audit_directory(directory, options)?;
     let since = match &known.since {
-        Some(file) => {
-            let key = report.log_key.parse().map_err(|_| {
-                Problem::new(Code::Verification, "the log's genesis names no usable key")
-            })?;
-            Some(compare_since(directory, &file::read_text(file)?, &key)?)
-        }
+        Some(file) => Some(compare_since(directory, &file::read_text(file)?, &report)?),
         None => None,
     };
     if let Some(Since::Continues { from, to, root }) = since
@@ -233,7 +228,7 @@ pub(in crate::cli) fn read_key(text: &str) -> Result<LogVerifier, Problem> {
     })
 }
 
-/// Returns the log key that the home's genesis contains.
+/// Returns the log key of the coordinator that the home's node trusts.
 pub(in crate::cli) fn key_of_home(context: &Context) -> Result<LogVerifier, Problem> {
     let untrusted = || {
         Problem::new(
@@ -245,7 +240,8 @@ pub(in crate::cli) fn key_of_home(context: &Context) -> Result<LogVerifier, Prob
     let config = context.node_config().map_err(|_| untrusted())?;
     let genesis = Entry::from_bytes(&config.genesis.0).map_err(|_| untrusted())?;
     let state = IvnState::found(&genesis).map_err(|_| untrusted())?;
-    state.log_verifier().ok_or_else(untrusted)
+    let key = config.log_key.unwrap_or(state.genesis().log_key);
+    state.log_verifier_of(&key).ok_or_else(untrusted)
 }
 
 /// In bytes; larger than any entry.

@@ -13,6 +13,7 @@ use crate::api::{Code, Exit, Problem};
 use crate::backup::{Backup, Judgement, LabelledShare, Lost, judge, label};
 use crate::cli::backup_file::LARGEST;
 use crate::cli::context::{Context, home_problem, now};
+use crate::cli::coordinator::read_file;
 use crate::cli::setup_problem::{keystore_problem, setup_problem};
 use crate::cli::{Failure, Run, file};
 use crate::home::{Locations, check_free};
@@ -38,6 +39,7 @@ Examples:
   quorate node restore ben.backup
   quorate node restore ben.backup --home ./ben
   quorate node restore ben.backup --show
+  quorate node restore ben.backup --replacement replacement.json
   quorate node restore ben.backup --even-if-older")]
 pub(super) struct Restore {
     /// The backup; - reads it from stdin
@@ -50,8 +52,11 @@ pub(super) struct Restore {
     /// The address of the coordinator, if it has moved since the backup
     #[arg(long, value_name = "HOST:PORT")]
     hub: Option<String>,
+    /// The description of the coordinator that replaced the one of the backup
+    #[arg(long, value_name = "FILE", conflicts_with = "hub")]
+    replacement: Option<PathBuf>,
     /// Only show the label of the backup; needs no passphrase, and proves nothing
-    #[arg(long, conflicts_with_all = ["even_if_older", "hub"])]
+    #[arg(long, conflicts_with_all = ["even_if_older", "hub", "replacement"])]
     show: bool,
 }
 
@@ -110,6 +115,16 @@ impl Run for Restore {
                 return Err(Problem::new(Code::Usage, message).into());
             }
             opened.config.hub = hub;
+        }
+        if let Some(path) = self.replacement {
+            let file = read_file(&path)?;
+            if file.ivn != opened.config.ivn {
+                let message = "the description is of a coordinator of a different IVN";
+                return Err(Problem::new(Code::Usage, message).into());
+            }
+            opened.config.log_key = Some(file.replacement.keys.log_key);
+            opened.config.hub = file.hub;
+            opened.config.ca_certificate = file.ca_certificate;
         }
         let followed = context
             .wait_for(follow(&opened))

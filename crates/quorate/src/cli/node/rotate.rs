@@ -60,7 +60,7 @@ impl Run for RotateKeys {
             page.field("home", path.display());
         })?;
         let mut home = match context.wait_for(find(&path))? {
-            Found::AtRest(home) => home,
+            Found::AtRest(home) => *home,
             Found::Running(_) => {
                 let message = format!("the node of {account} is running");
                 let hint = "stop it first (Ctrl-C where it runs); start it again afterwards";

@@ -180,6 +180,12 @@ impl NodeHome {
         path.join("keys.next")
     }
 
+    /// Returns the path of the description of the coordinator that the account has voted for, which
+    /// is there until the node follows it.
+    pub fn vote(&self) -> PathBuf {
+        self.path.join("voted.json")
+    }
+
     /// Returns the path of the public statement about the new keys.
     pub fn rotation(&self) -> PathBuf {
         self.path.join("rotation.json")
@@ -254,6 +260,12 @@ impl IvnDirectory {
 
     pub fn ca_certificate(&self) -> PathBuf {
         self.path.join("ca.pem")
+    }
+
+    /// Returns the path of the description of a coordinator that replaces another one. It is there
+    /// only if this one does.
+    pub fn replacement(&self) -> PathBuf {
+        self.path.join("replacement.json")
     }
 
     pub fn documents(&self) -> PathBuf {

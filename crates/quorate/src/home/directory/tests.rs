@@ -19,6 +19,7 @@ fn node_config() -> NodeConfig {
         ca_certificate: "PEM".into(),
         client_certificate: "PEM".into(),
         genesis: Base64(b"genesis".to_vec()),
+        log_key: None,
         auto_accept: true,
         auto_approve: false,
         limits: Limits::default(),

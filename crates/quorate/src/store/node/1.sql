@@ -7,7 +7,11 @@ BEGIN SELECT RAISE(ABORT, 'entry-out-of-order'); END;
 CREATE TRIGGER entries_stay BEFORE UPDATE ON entries
 BEGIN SELECT RAISE(ABORT, 'entry-is-final'); END;
 
+-- Has a row only within the transaction that gives the node the history of a new coordinator.
+CREATE TABLE replacing (only INTEGER PRIMARY KEY CHECK (only = 1)) STRICT;
+
 CREATE TRIGGER entries_remain BEFORE DELETE ON entries
+WHEN NOT EXISTS (SELECT 1 FROM replacing)
 BEGIN SELECT RAISE(ABORT, 'entry-is-final'); END;
 
 CREATE TABLE cosigned (
@@ -27,6 +31,7 @@ CREATE TRIGGER misbehaviour_stays BEFORE UPDATE ON misbehaviour
 BEGIN SELECT RAISE(ABORT, 'proof-is-final'); END;
 
 CREATE TRIGGER misbehaviour_remains BEFORE DELETE ON misbehaviour
+WHEN NOT EXISTS (SELECT 1 FROM replacing)
 BEGIN SELECT RAISE(ABORT, 'proof-is-final'); END;
 
 CREATE TABLE unexplained (note TEXT PRIMARY KEY NOT NULL) STRICT;

@@ -1,6 +1,8 @@
 //! A node's store: its copy of the log, its key packages, and a record of what must not happen
 //! twice.
 
+mod stored_log;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -15,6 +17,8 @@ use super::database::{Batch, Database, Schema, Value};
 use super::entries::{add_entries, checkpoint_values, head_of, read_entries};
 use super::error::{Refusal, StoreError};
 use crate::keystore::PackageSealer;
+
+pub use stored_log::{Stored, StoredLog};
 
 /// The database of one account's node, `node.sqlite`.
 ///
