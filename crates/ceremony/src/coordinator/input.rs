@@ -64,8 +64,9 @@ pub enum Input {
     Disconnected(AccountName),
     /// A message of an account's node.
     Received(AccountName, FromNode),
-    /// A request to join: the bytes of an [`AccountAdmitted`](crate::entry::Body::AccountAdmitted)
-    /// entry.
+    /// A request to join or for another certificate: the bytes of the account's
+    /// [`AccountAdmitted`](crate::entry::Body::AccountAdmitted) entry. It is answered
+    /// immediately, or not at all if nothing can be appended yet.
     Join(JoinId, Vec<u8>),
     /// The answer to [`CoordinatorEffect::PrepareDocument`].
     Document { request: EntryId, document: Option<Document> },

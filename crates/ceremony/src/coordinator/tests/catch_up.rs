@@ -207,6 +207,20 @@ fn absent_nodes_are_awaited_briefly_if_anybody_is_there() {
     assert_eq!(appended(&effects), [size]);
 }
 
+#[test]
+fn certificates_are_renewed_before_the_comparison_ends() {
+    let mut log = TestLog::keyed();
+    let size = log.state.size();
+    let admission = log.entries[2].clone();
+    let mut coordinator = restored(&mut log, size);
+    let effects = tell(&mut coordinator, &mut log, Input::Join(JoinId(1), admission));
+    assert!(!coordinator.is_compared());
+    assert!(
+        matches!(effects[..], [CoordinatorEffect::RespondJoin(JoinId(1), Ok(2))]),
+        "{effects:?}"
+    );
+}
+
 /// A coordinator whose disk has only the genesis, and a checkpoint of `required` entries.
 fn rebuilt(log: &mut TestLog, required: u64) -> Coordinator {
     let entries = &log.entries[..usize::try_from(required).unwrap()];
