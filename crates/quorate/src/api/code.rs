@@ -95,6 +95,8 @@ codes! {
     TooLong = "too-long", Error, 413;
     /// The node no longer runs.
     NodeStopped = "node-stopped", Error, 503;
+    /// The node's process exists and does not answer.
+    NodeSilent = "node-silent", Unreachable, 504;
     /// The node and the program that asks are of different versions.
     Version = "version", Error, 400;
     /// The text cannot be the beginning of an id.

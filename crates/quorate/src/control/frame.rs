@@ -1,4 +1,5 @@
-//! Frames on the control socket: a line of JSON, and the raw bytes that it announces.
+//! Frames on the control socket: a line of JSON, and the raw bytes that it announces. The server
+//! sends its greeting before the first.
 //!
 //! ```text
 //! {"bytes":12,"message":{"ask":"sign",…}}\n            at most MAX_LINE bytes
@@ -16,6 +17,9 @@ use tokio::io::{
 };
 
 use crate::api::{Answer, Ask};
+
+/// The line that a server sends first.
+pub(super) const GREETING: &[u8; 18] = b"quorate-control/1\n";
 
 /// The most bytes after a line: a document, evidence or a backup.
 pub(crate) const MAX_BYTES: u64 = 128 << 20;

@@ -1,12 +1,12 @@
 //! The control socket's server.
 
-use tokio::io::{AsyncReadExt as _, BufReader};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::frame;
+use super::frame::{self, GREETING};
 use crate::api::{Answer, Ask, Code, Problem};
 
 /// Passes clients' questions to `ask`, and its answers to the clients, until `stop`.
@@ -41,6 +41,9 @@ where
     F: Future<Output = Result<mpsc::Receiver<Answer>, Problem>>,
 {
     let (read, mut write) = stream.into_split();
+    if write.write_all(GREETING).await.is_err() {
+        return;
+    }
     let mut reader = BufReader::new(read);
     let asked = match frame::read(&mut reader).await {
         Ok(Some(question)) => ask(question).await,
@@ -79,8 +82,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncWriteExt as _, BufReader};
-
     use super::*;
     use crate::api::Query;
 
@@ -97,6 +98,10 @@ mod tests {
             }
             Ok(answers)
         }));
+        let mut greeting = *GREETING;
+        greeting.fill(0);
+        ours.read_exact(&mut greeting).await.unwrap();
+        assert_eq!(&greeting, GREETING);
         ours.write_all(bytes).await.unwrap();
         // A client that has disconnected receives no answer.
         if ends {
