@@ -68,6 +68,23 @@ pub(super) fn confirm(
     decide(question, read, |text| context.terminal.warn(text))
 }
 
+/// As [`confirm`], and writes what would happen with `--yes` as well.
+///
+/// # Errors
+///
+/// As [`confirm`].
+pub(super) fn confirm_described(
+    context: &Context,
+    yes: Yes,
+    question: &Question<'_>,
+    what: impl Fn(&mut Page),
+) -> Result<(), Problem> {
+    if yes.yes {
+        context.terminal.note(&what);
+    }
+    confirm(context, yes, question, what)
+}
+
 /// Asks for confirmation of a decision on the entry `id`, which `given` selects.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use quorate_ceremony::names::AccountName;
 use serde::Serialize;
 
 use super::replacement::{check_abandon, compared, describe, node_at_rest, problem, read_file};
-use crate::cli::confirm::{Question, Yes, confirm};
+use crate::cli::confirm::{Question, Yes, confirm_described};
 use crate::cli::context::{Context, now};
 use crate::cli::output::Target;
 use crate::cli::{Failure, Run};
@@ -65,16 +65,18 @@ impl Run for ApproveReplacement {
         let target = Target::new(out.clone(), self.force)?;
         let from = self.from.map(Source);
         let found = compared(context, &home, &config, &file, from.as_ref())?;
-        context.terminal.note(|page| describe(page, &file, &found, &config.account));
-        check_abandon(&found, self.abandon)?;
+        check_abandon(&found, self.abandon).inspect_err(|_| {
+            context.terminal.note(|page| describe(page, &file, &found, &config.account))
+        })?;
         let question = Question {
             text: "Vote for this coordinator?",
             no: "no vote was signed",
             instead: None,
             look: None,
         };
-        // The description is displayed whether or not there is a question.
-        confirm(context, self.yes, &question, |_| {})?;
+        confirm_described(context, self.yes, &question, |page| {
+            describe(page, &file, &found, &config.account);
+        })?;
         let protector =
             PassphraseProtector::new(context.passphrase(&Purpose::Open)?, Cost::RECOMMENDED);
         let entry = vote(&home, &config, &file, &found, &protector, now()).map_err(problem)?;

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::replacement::{
     check_abandon, compared, describe, node_at_rest, problem, read_file, voters,
 };
-use crate::cli::confirm::{Question, Yes, confirm};
+use crate::cli::confirm::{Question, Yes, confirm_described};
 use crate::cli::context::Context;
 use crate::cli::{Failure, Run};
 use crate::render::Tone;
@@ -61,15 +61,15 @@ impl Run for Follow {
         })?;
         let has_followed = config.log_key == Some(file.replacement.keys.log_key);
         if !has_followed {
-            context.terminal.note(|page| describe(page, &file, &found, &config.account));
             let question = Question {
                 text: "Follow this coordinator?",
                 no: "nothing was changed",
                 instead: None,
                 look: None,
             };
-            // The description is displayed whether or not there is a question.
-            confirm(context, self.yes, &question, |_| {})?;
+            confirm_described(context, self.yes, &question, |page| {
+                describe(page, &file, &found, &config.account);
+            })?;
         }
         let following = follow(&mut home, config.clone(), &file, found);
         let followed = context.wait_for(following).map_err(problem)?;
