@@ -13,6 +13,7 @@ pub mod dsse;
 pub mod effect;
 pub mod encoding;
 pub mod entry;
+pub mod held;
 pub mod identity;
 pub mod message;
 pub mod misbehaviour;

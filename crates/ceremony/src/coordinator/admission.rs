@@ -164,14 +164,14 @@ impl Coordinator {
                         .filter(|name| **name != request.requester)
                         .for_each(|name| self.quota.give_back(name));
                 }
-                self.request_changed(id, call);
+                self.request_changed(id);
             }
             Event::RequestOpened(id)
             | Event::RequestRejected(id)
             | Event::RequestWithdrawn(id)
             | Event::RequestVoted(id)
             | Event::RequestApproved(id)
-            | Event::RequestRefused(id) => self.request_changed(id, call),
+            | Event::RequestRefused(id) => self.request_changed(id),
         }
     }
 }

@@ -33,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_log::checkpoint::VerifiedCheckpoint;
 use rand_core::CryptoRngCore;
 
+use crate::document::Document;
 use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
 use crate::encoding::Base64;
 use crate::identity::{PublicKey, SecretKey};
@@ -47,7 +48,7 @@ use log::Log;
 use peers::Peers;
 use quota::Quota;
 use sessions::{Next, Sessions};
-use signing::Signing;
+use signing::{Finished, Signing};
 
 pub use catch_up::{Missing, Waiting};
 pub use input::{Config, CoordinatorSecrets, Input};
@@ -160,7 +161,7 @@ impl Coordinator {
             }
             let requests: Vec<_> = self.log.state().requests().keys().copied().collect();
             for request in requests {
-                self.request_changed(request, call);
+                self.request_changed(request);
             }
         }
         for (account, after) in hellos {
@@ -210,7 +211,7 @@ impl Coordinator {
                 }
             }
             Input::Document { request, document } => {
-                self.signing.document(self.log.state(), request, document, call);
+                self.document(request, document, call);
             }
             Input::Deadline(CoordinatorDeadline::Ceremony(session)) => {
                 if let Some(body) = sessions::overdue(self.log.state(), session) {
@@ -234,7 +235,6 @@ impl Coordinator {
             }
             Input::Deadline(CoordinatorDeadline::Retry) => {
                 self.signing.resume();
-                self.signing.prepare_missing(call);
             }
         }
     }
@@ -296,17 +296,31 @@ impl Coordinator {
             }
             FromNode::Share { session, share, size, cosignature } => {
                 self.cosigned(&account, size, &cosignature, call);
-                let state = self.log.state();
-                if let Some(finished) = self.signing.share(state, &account, session, share, call) {
-                    let logged =
-                        finished.body.is_some_and(|it| self.append_own(it, call).is_some());
-                    self.signing.settle(finished.subject, finished.session, logged, call);
-                }
+                let finished = self.signing.share(self.log.state(), &account, session, share, call);
+                self.finish_signing(finished, call);
             }
             FromNode::Declined { session, .. } => {
                 self.signing.signer_failed(&account, session, call.now);
             }
         }
+    }
+
+    /// A document was read, or is unavailable.
+    fn document(&mut self, request: EntryId, document: Option<Document>, call: &mut Call<'_>) {
+        let unchecked = self.signing.document(self.log.state(), request, document.as_ref(), call);
+        let Some(document) = document else { return };
+        for ((session, account), share) in unchecked {
+            let (state, message) = (self.log.state(), &document.to_be_signed);
+            let finished = self.signing.checked(state, &account, session, share, message, call);
+            self.finish_signing(finished, call);
+        }
+        self.signing.hold(request, document);
+    }
+
+    fn finish_signing(&mut self, finished: Option<Finished>, call: &mut Call<'_>) {
+        let Some(Finished { subject, session, body }) = finished else { return };
+        let logged = body.is_some_and(|body| self.append_own(body, call).is_some());
+        self.signing.settle(subject, session, logged, call);
     }
 
     /// A node says how much of the log it has.
@@ -399,8 +413,8 @@ impl Coordinator {
         sessions::expect_step(self.log.state(), name, self.config.ceremony_step, call);
     }
 
-    fn request_changed(&mut self, id: EntryId, call: &mut Call<'_>) {
-        self.signing.request_changed(self.log.state(), id, call);
+    fn request_changed(&mut self, id: EntryId) {
+        self.signing.request_changed(self.log.state(), id);
     }
 
     /// Returns the end of the stretch of entries from `first` on, and a checkpoint of the tree at
@@ -465,6 +479,12 @@ impl Coordinator {
     /// The latest checkpoint with all its cosignatures.
     pub fn published(&self) -> Option<&VerifiedCheckpoint> {
         self.log.published()
+    }
+
+    /// How many bytes of documents this machine holds, at most
+    /// [`HELD_BY_COORDINATOR`](crate::held::HELD_BY_COORDINATOR).
+    pub fn held_bytes(&self) -> usize {
+        self.signing.held_bytes()
     }
 
     /// Signers whose answers are awaited to sign this.

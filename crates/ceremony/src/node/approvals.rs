@@ -15,6 +15,7 @@
 //!   rejected.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::outbox::Outbox;
 use super::process::Process;
@@ -22,6 +23,7 @@ use super::view::{Call, View};
 use crate::document::Document;
 use crate::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
 use crate::entry::Body;
+use crate::held::{HELD_BY_NODE, Held};
 use crate::names::{EntryId, Timestamp};
 use crate::policy::Policy;
 use crate::state::clock::MAX_CLOCK_LEAD;
@@ -49,8 +51,10 @@ struct Wanted {
 
 /// The account holder's decisions, and the documents that they are about.
 pub(super) struct Approvals {
-    /// The bytes to sign, by request.
-    documents: BTreeMap<EntryId, Vec<u8>>,
+    /// Requests whose documents this node has fetched and compared.
+    seen: BTreeSet<EntryId>,
+    /// The bytes to sign of the latest documents.
+    held: Held,
     wanted: BTreeMap<EntryId, Wanted>,
     /// Unavailable documents, and the number of consecutive failures.
     unavailable: BTreeMap<EntryId, u32>,
@@ -61,16 +65,33 @@ pub(super) struct Approvals {
 impl Approvals {
     pub(super) fn new(refused: BTreeSet<EntryId>) -> Self {
         Self {
-            documents: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            held: Held::new(HELD_BY_NODE),
             wanted: BTreeMap::new(),
             unavailable: BTreeMap::new(),
             refused,
         }
     }
 
-    /// The bytes that a signature for this request covers, if the node has the document.
-    pub(super) fn document(&self, request: EntryId) -> Option<&Vec<u8>> {
-        self.documents.get(&request)
+    /// Whether this node has fetched the document and compared it with the request.
+    pub(super) fn has_seen(&self, request: EntryId) -> bool {
+        self.seen.contains(&request)
+    }
+
+    /// The bytes that a signature for this request covers, if they are held.
+    pub(super) fn held(&self, request: EntryId) -> Option<Arc<[u8]>> {
+        self.held.get(request)
+    }
+
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held.bytes()
+    }
+
+    /// Holds a document for the next step, if it is short.
+    pub(super) fn hold(&mut self, request: EntryId, document: Document) {
+        if self.has_seen(request) {
+            self.held.insert(request, document.to_be_signed);
+        }
     }
 
     pub(super) fn is_refused(&self, id: EntryId) -> bool {
@@ -95,7 +116,7 @@ impl Approvals {
         call: &mut Call<'_>,
     ) {
         match self.may_approve(view, outbox, request, call.now) {
-            Ok(()) if self.documents.contains_key(&request) => {
+            Ok(()) if self.has_seen(request) => {
                 outbox.state_for(command, view.me, Body::Approval { request }, call);
             }
             Ok(()) => self.want(request, call).commands.push(command),
@@ -266,7 +287,8 @@ impl Approvals {
     ) {
         let Ok(state) = view.state.request(id) else { return };
         if !state.is_pending(call.now) {
-            self.documents.remove(&id);
+            self.seen.remove(&id);
+            self.held.remove(id);
             self.unavailable.remove(&id);
             let wanted = self.wanted.remove(&id).unwrap_or_default();
             for command in wanted.commands {
@@ -287,7 +309,7 @@ impl Approvals {
             && !view.me.is_doubled(view.state)
             && state.may_be_approved_automatically()
             && self.may_approve(view, outbox, id, call.now).is_ok();
-        if self.documents.contains_key(&id) {
+        if self.has_seen(id) {
             if automatic {
                 outbox.state(view.me, Body::Approval { request: id }, call);
             }
@@ -304,13 +326,13 @@ impl Approvals {
         view: &View<'_>,
         outbox: &mut Outbox,
         request: EntryId,
-        document: Option<Document>,
+        document: Option<&Document>,
         call: &mut Call<'_>,
     ) -> Option<bool> {
         let wanted = self.wanted.remove(&request)?;
         let state = view.state.request(request).ok()?;
         let genuine = document.filter(|document| document.commitment == state.request.document);
-        let Some(document) = genuine else {
+        if genuine.is_none() {
             for command in wanted.commands {
                 call.respond(command, Err(CommandError::NoDocument));
             }
@@ -319,9 +341,9 @@ impl Approvals {
             *failures = failures.saturating_add(1);
             call.wake_at(NodeDeadline::Document(request), call.now.plus(pause));
             return Some(false);
-        };
+        }
         self.unavailable.remove(&request);
-        self.documents.insert(request, document.to_be_signed);
+        self.seen.insert(request);
         let may_approve = self.may_approve(view, outbox, request, call.now);
         let mut commands = wanted.commands.into_iter();
         if outbox.is_closed() {

@@ -293,8 +293,8 @@ impl VerifiedLog {
     ) -> Result<(Entry, Vec<Event>), Bad> {
         let entry = entry.map_err(|error| Bad::Inadmissible(error.into()))?;
         if let Body::Signature { request, .. } = &entry.statement().body
-            && let Some(message) = approvals.document(*request)
-            && is_false_signature(&self.state, &entry, message)
+            && let Some(message) = approvals.held(*request)
+            && is_false_signature(&self.state, &entry, &message)
         {
             // The coordinator stated the signature itself. The rules come first, because checking
             // them needs no document.

@@ -196,9 +196,12 @@ impl Node {
                 }
             }
             FromCoordinator::Package { session, commitments } => {
-                self.sign(|signing, sessions, grounds| {
-                    signing.package(grounds, sessions, session, &commitments, call);
+                let missing = self.sign(|signing, sessions, grounds| {
+                    signing.package(grounds, sessions, session, commitments, call)
                 });
+                if let Some(request) = missing {
+                    self.approvals.want_for_signing(request, call);
+                }
             }
             FromCoordinator::Presence { online, clock } => {
                 self.online = online.into_iter().collect();
@@ -210,12 +213,17 @@ impl Node {
     /// Acts on a document, or on the news that it is unavailable: it may be approved or signed.
     fn document(&mut self, request: EntryId, document: Option<Document>, call: &mut Call<'_>) {
         let view = View { state: self.log.state(), me: &self.process };
-        match self.approvals.came(&view, &mut self.outbox, request, document, call) {
-            None => {}
-            Some(false) => self.signing.without_document(request, call),
-            Some(true) => self.sign(|signing, sessions, grounds| {
-                signing.with_document(grounds, sessions, request, call);
-            }),
+        let came = self.approvals.came(&view, &mut self.outbox, request, document.as_ref(), call);
+        match (came, document) {
+            (None, _) | (Some(true), None) => {}
+            (Some(false), _) => self.signing.without_document(request, call),
+            (Some(true), Some(document)) => {
+                let message = &document.to_be_signed;
+                self.sign(|signing, sessions, grounds| {
+                    signing.with_document(grounds, sessions, request, message, call);
+                });
+                self.approvals.hold(request, document);
+            }
         }
     }
 
@@ -318,6 +326,12 @@ impl Node {
     /// statement because of it.
     pub fn clock_lead(&self) -> Option<u64> {
         self.outbox.clock_lead()
+    }
+
+    /// How many bytes of documents this machine holds, at most
+    /// [`HELD_BY_NODE`](crate::held::HELD_BY_NODE).
+    pub fn held_bytes(&self) -> usize {
+        self.approvals.held_bytes()
     }
 
     /// The number of entries that wait to be logged.

@@ -9,6 +9,7 @@
 //!   only, are consumed by value when the share is made, and are dropped when the session's
 //!   deadline passes, when the connection closes, and with the process (invariant S1).
 //! - Upon an invitation whose document is not available yet: fetch the document first.
+//! - Upon a package whose document is not in memory: read the document again, then continue.
 //! - Upon a package: release the share only if the log, as this node verified it, permits it
 //!   (invariant S2), together with a cosignature on a checkpoint that includes what is signed (the
 //!   gate).
@@ -46,7 +47,12 @@ struct Pending {
     since: Timestamp,
     /// `None` while the document is fetched.
     nonces: Option<Nonces>,
+    /// The package, while the document is read again. The nonces serve only this one.
+    package: Option<Commitments>,
 }
+
+/// The signed commitments of all signers.
+type Commitments = Vec<(AccountName, SignedPart)>;
 
 #[derive(Default)]
 pub(super) struct Signing(BTreeMap<SessionId, Pending>);
@@ -69,8 +75,8 @@ struct Permission<'a> {
     epoch: u64,
     /// The holders of shares of that epoch that may sign.
     holders: BTreeMap<&'a AccountName, Identifier>,
-    /// For a raw signature this is the whole document, which is expensive to copy.
-    message: Cow<'a, [u8]>,
+    /// The bytes to sign, where the log determines them. Those of a request are in its document.
+    record: Option<Vec<u8>>,
 }
 
 impl Permission<'_> {
@@ -125,7 +131,9 @@ impl Grounds<'_> {
         let group = state.group(&asked.request.group).map_err(|_| DeclineReason::NotApproved)?;
         let key = self.keyshares.usable(group).ok_or(DeclineReason::NoShare)?;
         let shares = group.key.as_ref().ok_or(DeclineReason::NoShare)?;
-        let message = self.approvals.document(request).ok_or(DeclineReason::NoDocument)?;
+        if !self.approvals.has_seen(request) {
+            return Err(DeclineReason::NoDocument);
+        }
         let approving = |(name, identifier): (&'_ AccountName, &Identifier)| {
             asked.approvals.get(name).map(|name| (name, *identifier))
         };
@@ -134,7 +142,7 @@ impl Grounds<'_> {
             public: Cow::Borrowed(&shares.public),
             epoch: shares.epoch,
             holders: shares.identifiers.iter().filter_map(approving).collect(),
-            message: Cow::Borrowed(message.as_slice()),
+            record: None,
         })
     }
 
@@ -155,7 +163,7 @@ impl Grounds<'_> {
             key,
             epoch: terms.epoch,
             holders: holders.collect(),
-            message: Cow::Owned(record.to_be_signed()),
+            record: Some(record.to_be_signed()),
             public: Cow::Owned(public),
         })
     }
@@ -166,6 +174,7 @@ impl Grounds<'_> {
         subject: Subject,
         nonces: Nonces,
         commitments: &[(AccountName, SignedPart)],
+        document: Option<&[u8]>,
         now: Timestamp,
     ) -> Result<FromNode, DeclineReason> {
         let (state, me) = (self.view.state, self.view.me);
@@ -195,9 +204,10 @@ impl Grounds<'_> {
         // The gate. The permission depends on the whole state, so the cosignature covers the whole
         // state: the request, and every approval that was counted.
         let (size, cosignature) = self.cosignature.ok_or(DeclineReason::NotApproved)?;
-        let share =
-            sign::sign(nonces, permission.key, &permission.public, &opened, &permission.message)
-                .map_err(|_| DeclineReason::Session)?;
+        let message = permission.record.as_deref().or(document);
+        let message = message.ok_or(DeclineReason::NoDocument)?;
+        let share = sign::sign(nonces, permission.key, &permission.public, &opened, message)
+            .map_err(|_| DeclineReason::Session)?;
         let package = context.package(&opened);
         let share = context.sign_share(me.account(), me.identity(), package, &share);
         Ok(FromNode::Share { session, share, size, cosignature: cosignature.to_owned() })
@@ -224,7 +234,7 @@ impl Signing {
         {
             self.0.remove(&oldest);
         }
-        let pending = Pending { subject, since: call.now, nonces: None };
+        let pending = Pending { subject, since: call.now, nonces: None, package: None };
         match (grounds.permission(subject, call.now).map(drop), subject) {
             (Ok(()), _) => {
                 self.0.insert(session, pending);
@@ -279,24 +289,68 @@ impl Signing {
         call.send(FromNode::Commitments { session, commitments });
     }
 
-    /// Round two: makes the share from everybody's commitments, and consumes the nonces.
+    /// Round two: makes the share from everybody's commitments, and consumes the nonces. Returns the
+    /// request whose document has to be read first, if it is not held.
     pub(super) fn package(
         &mut self,
         grounds: &Grounds<'_>,
         sessions: &mut Sessions,
         session: SessionId,
-        commitments: &[(AccountName, SignedPart)],
+        commitments: Commitments,
         call: &mut Call<'_>,
-    ) {
+    ) -> Option<EntryId> {
         // The message was repeated or meant for an earlier process: the share has already left.
         if sessions.is_released(session) {
-            return;
+            return None;
         }
+        let held = match self.0.get(&session).map(|pending| pending.subject) {
+            Some(Subject::Request { request }) => match grounds.approvals.held(request) {
+                Some(document) => Some(document),
+                None => return self.wait(session, request, commitments, call),
+            },
+            Some(Subject::Activation { .. }) | None => None,
+        };
+        self.release(grounds, sessions, session, &commitments, held.as_deref(), call);
+        None
+    }
+
+    /// Keeps a package until the document is here. A second package ends the session, because
+    /// nonces serve one.
+    fn wait(
+        &mut self,
+        session: SessionId,
+        request: EntryId,
+        commitments: Commitments,
+        call: &mut Call<'_>,
+    ) -> Option<EntryId> {
+        let pending = self.0.get_mut(&session)?;
+        match &pending.package {
+            None if pending.nonces.is_some() => {
+                pending.package = Some(commitments);
+                return Some(request);
+            }
+            Some(first) if *first == commitments => return None,
+            _ => {}
+        }
+        self.0.remove(&session);
+        decline(session, DeclineReason::Session, call);
+        None
+    }
+
+    fn release(
+        &mut self,
+        grounds: &Grounds<'_>,
+        sessions: &mut Sessions,
+        session: SessionId,
+        commitments: &[(AccountName, SignedPart)],
+        document: Option<&[u8]>,
+        call: &mut Call<'_>,
+    ) {
         // Removed in any case: nonces serve one attempt to make one share.
         let Some(Pending { subject, nonces: Some(nonces), .. }) = self.0.remove(&session) else {
             return decline(session, DeclineReason::Session, call);
         };
-        match grounds.share(session, subject, nonces, commitments, call.now) {
+        match grounds.share(session, subject, nonces, commitments, document, call.now) {
             Ok(share) => {
                 sessions.release(session, call);
                 call.send(share);
@@ -305,20 +359,27 @@ impl Signing {
         }
     }
 
-    /// Continues the invitations that waited for this document.
+    /// Continues the invitations and packages that waited for this document.
     pub(super) fn with_document(
         &mut self,
         grounds: &Grounds<'_>,
         sessions: &mut Sessions,
         request: EntryId,
+        document: &[u8],
         call: &mut Call<'_>,
     ) {
         for session in self.waiting_for(request) {
-            self.commit(grounds, sessions, session, call);
+            let package = self.0.get_mut(&session).and_then(|pending| pending.package.take());
+            match package {
+                None => self.commit(grounds, sessions, session, call),
+                Some(package) => {
+                    self.release(grounds, sessions, session, &package, Some(document), call);
+                }
+            }
         }
     }
 
-    /// Declines the invitations that waited for this document.
+    /// Declines the invitations and packages that waited for this document.
     pub(super) fn without_document(&mut self, request: EntryId, call: &mut Call<'_>) {
         for session in self.waiting_for(request) {
             self.0.remove(&session);
@@ -330,7 +391,10 @@ impl Signing {
         let subject = Subject::Request { request };
         let sessions = self.0.iter();
         sessions
-            .filter(|(_, pending)| pending.subject == subject && pending.nonces.is_none())
+            .filter(|(_, pending)| {
+                pending.subject == subject
+                    && (pending.nonces.is_none() || pending.package.is_some())
+            })
             .map(|(session, _)| *session)
             .collect()
     }

@@ -351,27 +351,36 @@ impl Task {
 
     /// Commits the batch and executes its effects.
     async fn finish(&mut self, mut effects: Vec<CoordinatorEffect>) -> Result<(), IvnError> {
-        // The documents are ready now, so that sessions for requests approved in this batch start
-        // in the same.
-        let prepare =
-            effects.iter().filter(|effect| matches!(effect, CoordinatorEffect::PrepareDocument(_)));
-        let reached = fail_points::before(prepare.map(CoordinatorEffect::kind));
-        let wanted: Vec<EntryId> = effects
-            .iter()
-            .filter_map(|effect| match effect {
-                CoordinatorEffect::PrepareDocument(request) => Some(*request),
-                _ => None,
-            })
-            .collect();
-        for request in wanted {
+        // Documents are read before the batch is sealed, so that the signatures that need them are
+        // in the same checkpoint. Sealing can ask for others.
+        let mut looked_at = 0;
+        loop {
+            self.prepare_documents(&mut effects, &mut looked_at).await;
+            effects.extend(self.machine.seal(now(), &mut OsRng));
+            if !effects.iter().skip(looked_at).any(is_preparation) {
+                break;
+            }
+        }
+        self.execute(effects).await?;
+        self.compare().await
+    }
+
+    /// Gives the machine the documents that effects from `looked_at` on ask for, one at a time.
+    async fn prepare_documents(
+        &mut self,
+        effects: &mut Vec<CoordinatorEffect>,
+        looked_at: &mut usize,
+    ) {
+        while let Some(effect) = effects.get(*looked_at) {
+            *looked_at += 1;
+            let CoordinatorEffect::PrepareDocument(request) = effect else { continue };
+            let request = *request;
+            let reached = fail_points::before([effect.kind()]);
             let document = document(&self.shelf, self.machine.state(), request).await;
             let input = Input::Document { request, document };
             effects.extend(self.machine.handle(input, now(), &mut OsRng));
+            fail_points::after(reached);
         }
-        fail_points::after(reached);
-        effects.extend(self.machine.seal(now(), &mut OsRng));
-        self.execute(effects).await?;
-        self.compare().await
     }
 
     /// Reports how the comparison with the nodes' logs goes on, and does what its end requires.
@@ -581,6 +590,10 @@ impl Task {
             linked.out.close.cancel();
         }
     }
+}
+
+fn is_preparation(effect: &CoordinatorEffect) -> bool {
+    matches!(effect, CoordinatorEffect::PrepareDocument(_))
 }
 
 async fn document(shelf: &Shelf, state: &IvnState, request: EntryId) -> Option<Document> {

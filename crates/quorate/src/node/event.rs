@@ -4,7 +4,7 @@ use quorate_ceremony::document::Document;
 use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::EntryId;
 use quorate_network::link::LinkSender;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Answer, Ask, Command, Problem, Query};
@@ -16,8 +16,8 @@ pub(crate) enum Event {
     Disconnected,
     /// A message of the coordinator.
     Received(Box<FromCoordinator>),
-    /// A document that the machine asked for.
-    Document { request: EntryId, document: Option<Document> },
+    /// A document that the machine asked for, and its room in memory.
+    Document { request: EntryId, document: Option<Document>, room: OwnedSemaphorePermit },
     /// Answers are sent to `reply` until it is closed.
     Ask { ask: Box<Ask>, reply: mpsc::Sender<Answer> },
     /// A question whose documents and checkpoint were fetched, as far as they are available.

@@ -7,8 +7,8 @@
 //!   └────────────── late, declined, wrong, or not taken by the log ◀───────────────────┘
 //! ```
 //!
-//! - Upon an approved request: get its document, then sign it. Upon certified shares: sign their
-//!   activation record.
+//! - Upon an approved request with enough approvers connected: get its document, then sign it. Upon
+//!   certified shares: sign their activation record.
 //! - Upon commitments or a share: check it; a wrong one counts as a failure of its signer.
 //! - Upon a late answer: ask other signers in parallel. The answer still counts.
 //! - Upon a signer's disconnection: end the sessions that need its nonces.
@@ -18,6 +18,7 @@
 //! answer (invariant L1), in at most max_signers − min_signers + 1 sessions. Nothing here is
 //! stored: after a restart, every approved request gets a new session.
 
+mod desk;
 mod reliability;
 mod response_time;
 mod roast;
@@ -30,7 +31,7 @@ use quorate_protocol::sign;
 use super::input::{Call, Config};
 use super::peers::Peers;
 use crate::document::Document;
-use crate::effect::{CoordinatorDeadline, CoordinatorEffect};
+use crate::effect::CoordinatorDeadline;
 use crate::encoding::{Base64, Encoder};
 use crate::entry::{Body, SignerRecord};
 use crate::message::FromCoordinator;
@@ -38,6 +39,7 @@ use crate::names::{AccountName, EntryId, GroupName, SessionId, Timestamp};
 use crate::signing::{SignedPart, SigningSession, Subject};
 use crate::state::{IvnState, Status};
 
+use desk::{Desk, Unchecked};
 use reliability::Reliability;
 use roast::{Next, Package, Roast};
 use target::Target;
@@ -58,7 +60,7 @@ pub(super) struct Signing {
     /// When subjects that could not start are tried again.
     retry_at: Option<Timestamp>,
     reliability: Reliability,
-    documents: BTreeMap<EntryId, Vec<u8>>,
+    desk: Desk,
 }
 
 /// A session with all shares.
@@ -78,7 +80,7 @@ impl Signing {
             subjects: BTreeMap::new(),
             retry_at: None,
             reliability: Reliability::default(),
-            documents: BTreeMap::new(),
+            desk: Desk::new(),
         }
     }
 
@@ -96,6 +98,7 @@ impl Signing {
 
     pub(super) fn resume(&mut self) {
         self.retry_at = None;
+        self.desk.resume();
         self.look_again();
     }
 
@@ -105,6 +108,7 @@ impl Signing {
         roast.keep_only(accounts);
         let roast = &*roast;
         self.subjects.retain(|session, of| *of != subject || roast.opened(*session).is_some());
+        self.desk.retain(|session| self.subjects.contains_key(&session));
     }
 
     fn look_again(&mut self) {
@@ -119,14 +123,8 @@ impl Signing {
         self.look_again();
     }
 
-    pub(super) fn prepare_missing(&self, call: &mut Call<'_>) {
-        for subject in &self.due {
-            if let Subject::Request { request } = subject
-                && !self.documents.contains_key(request)
-            {
-                call.push(CoordinatorEffect::PrepareDocument(*request));
-            }
-        }
+    pub(super) fn held_bytes(&self) -> usize {
+        self.desk.held_bytes()
     }
 
     pub(super) fn awaited(&self, subject: Subject) -> BTreeSet<&AccountName> {
@@ -141,7 +139,7 @@ impl Signing {
             }
         }
         if let Subject::Request { request } = subject {
-            self.documents.remove(&request);
+            self.desk.drop_request(request);
         }
     }
 
@@ -166,16 +164,14 @@ impl Signing {
         self.subjects.retain(|session, subject| {
             efforts.get(subject).is_some_and(|roast| roast.opened(*session).is_some())
         });
+        self.desk.retain(|session| self.subjects.contains_key(&session));
     }
 
-    pub(super) fn request_changed(&mut self, state: &IvnState, id: EntryId, call: &mut Call<'_>) {
+    pub(super) fn request_changed(&mut self, state: &IvnState, id: EntryId) {
         let subject = Subject::Request { request: id };
         let Ok(request) = state.request(id) else { return };
         match request.status {
             Status::Approved => {
-                if !self.documents.contains_key(&id) {
-                    call.push(CoordinatorEffect::PrepareDocument(id));
-                }
                 self.wanted(subject);
                 // The log rejects a signature with the share of a member that no longer approves.
                 self.end_sessions_of_others(subject, &request.approvals);
@@ -188,33 +184,35 @@ impl Signing {
         }
     }
 
+    /// Takes a document. Returns the shares that waited for it, to be checked with these bytes.
     pub(super) fn document(
         &mut self,
         state: &IvnState,
         request: EntryId,
-        document: Option<Document>,
+        document: Option<&Document>,
         call: &mut Call<'_>,
-    ) {
-        let Ok(asked) = state.request(request) else { return };
+    ) -> Unchecked {
+        let nothing = Unchecked::new();
+        let Ok(asked) = state.request(request) else { return nothing };
         if asked.status != Status::Approved || asked.lapsed(call.now) {
-            return;
+            self.desk.drop_request(request);
+            return nothing;
         }
-        if let Some(document) = document.filter(|d| d.commitment == asked.request.document) {
-            self.documents.insert(request, document.to_be_signed);
+        if document.is_some_and(|document| document.commitment == asked.request.document) {
             self.wanted(Subject::Request { request });
-        } else {
-            let pause = self.config.pause.saturating_mul(DOCUMENT_PAUSES);
-            self.retry_at(call.now.plus(pause), call);
+            return self.desk.came(request);
         }
+        self.desk.is_missing(request);
+        let pause = self.config.pause.saturating_mul(DOCUMENT_PAUSES);
+        self.retry_at(call.now.plus(pause), call);
+        nothing
     }
 
-    fn target<'a>(
-        &'a self,
-        state: &'a IvnState,
-        subject: Subject,
-        now: Timestamp,
-    ) -> Option<Target<'a>> {
-        Target::of(subject, state, &self.documents, now)
+    /// Holds a document for the next shares, if it is short and the request is still to be signed.
+    pub(super) fn hold(&mut self, request: EntryId, document: Document) {
+        if self.efforts.contains_key(&Subject::Request { request }) {
+            self.desk.hold(request, document.to_be_signed);
+        }
     }
 
     pub(super) fn start(&mut self, state: &IvnState, peers: &Peers, call: &mut Call<'_>) {
@@ -224,16 +222,22 @@ impl Signing {
     }
 
     fn advance(&mut self, state: &IvnState, peers: &Peers, subject: Subject, call: &mut Call<'_>) {
-        // This waits for a connection or for the document.
-        let Some(target) = self.target(state, subject, call.now) else { return };
+        let Some(target) = Target::of(subject, state, call.now) else { return };
+        if let Subject::Request { request } = subject {
+            self.desk.ask_again(request, call);
+        }
         let Some(roast) = self.efforts.get(&subject) else { return };
         let free = self.free_signers(peers, subject, &target, roast, call.now);
         let min_signers = target.min_signers();
         let rest_ends = roast.rest_ends(call.now);
-        let (session, count) = match roast.next(min_signers, free.len()) {
-            Next::Wait => (None, 0),
-            Next::Ask(session, count) => (Some(session), count),
-            Next::Open => {
+        let (session, count) = match (roast.next(min_signers, free.len()), subject) {
+            (Next::Wait, _) => (None, 0),
+            (Next::Ask(session, count), _) => (Some(session), count),
+            // Without the document, nobody could check the signers' answers.
+            (Next::Open, Subject::Request { request }) if !self.desk.has_found(request, call) => {
+                (None, 0)
+            }
+            (Next::Open, _) => {
                 let mut session = [0; 32];
                 call.rng.fill_bytes(&mut session);
                 (Some(SessionId::new(session)), min_signers)
@@ -318,7 +322,7 @@ impl Signing {
     /// Begins a session's second round if there are enough commitments.
     fn send_package(&mut self, state: &IvnState, session: SessionId, call: &mut Call<'_>) {
         let Some(subject) = self.subjects.get(&session).copied() else { return };
-        let Some(target) = self.target(state, subject, call.now) else { return };
+        let Some(target) = Target::of(subject, state, call.now) else { return };
         let min_signers = target.min_signers();
         let members: BTreeMap<_, _> = target
             .eligible
@@ -344,6 +348,7 @@ impl Signing {
         call.wake_at(CoordinatorDeadline::Signing(session), call.now.plus(patience));
     }
 
+    /// Takes a share. If its check needs a document that is not held, the share waits for it.
     pub(super) fn share(
         &mut self,
         state: &IvnState,
@@ -352,9 +357,36 @@ impl Signing {
         signed: SignedPart,
         call: &mut Call<'_>,
     ) -> Option<Finished> {
+        let subject = *self.subjects.get(&session)?;
+        self.efforts.get(&subject)?.package(session)?.signers.get(account)?;
+        match subject {
+            Subject::Request { request } => match self.desk.held(request) {
+                Some(message) => self.checked(state, account, session, signed, &message, call),
+                None => {
+                    self.desk.wait(request, session, account.clone(), signed, call);
+                    None
+                }
+            },
+            Subject::Activation { .. } => {
+                let record = Target::of(subject, state, call.now)?.record?;
+                self.checked(state, account, session, signed, &record, call)
+            }
+        }
+    }
+
+    /// Checks a share with the bytes to sign, and makes the signature if it was the last one.
+    pub(super) fn checked(
+        &mut self,
+        state: &IvnState,
+        account: &AccountName,
+        session: SessionId,
+        signed: SignedPart,
+        message: &[u8],
+        call: &mut Call<'_>,
+    ) -> Option<Finished> {
         let key = state.identity_key(account)?;
         let subject = *self.subjects.get(&session)?;
-        let target = self.target(state, subject, call.now)?;
+        let target = Target::of(subject, state, call.now)?;
         let package = self.efforts.get(&subject)?.package(session)?;
         let identifier = *package.signers.get(account)?;
         let (ivn, epoch) = (state.ivn(), target.epoch);
@@ -363,8 +395,8 @@ impl Signing {
         // Each share is checked, not only their sum: two signers whose errors cancel would make a
         // valid signature whose log entry does not prove who made it.
         let share = context.open_share(account, key, digest, &signed).ok().filter(|share| {
-            let (public, message) = (&target.public, &target.message);
-            sign::verify_share(public, &package.commitments, identifier, share, message).is_ok()
+            let (public, commitments) = (&target.public, &package.commitments);
+            sign::verify_share(public, commitments, identifier, share, message).is_ok()
         });
         let Some(share) = share else {
             self.signer_failed(account, session, call.now);
@@ -374,35 +406,10 @@ impl Signing {
         let took = roast.delivered(session, account, (signed, share), call.now);
         self.reliability.delivered(account, took);
         self.due.insert(subject);
-        self.aggregate(state, subject, session, call.now)
-    }
-
-    /// Makes the signature if all shares are present. It is verified before it is logged.
-    fn aggregate(
-        &self,
-        state: &IvnState,
-        subject: Subject,
-        session: SessionId,
-        now: Timestamp,
-    ) -> Option<Finished> {
-        let target = self.target(state, subject, now)?;
         let package = self.efforts.get(&subject)?.package(session)?;
-        if !package.is_complete() {
-            return None;
-        }
-        let (public, message) = (&target.public, &target.message);
-        let signature = sign::aggregate(public, &package.commitments, &package.shares(), message)
-            .ok()
-            .filter(|signature| sign::verify(public.verifying_key(), message, signature).is_ok());
-        let body = signature.map(|signature| {
-            let signature = Base64(signature.to_bytes().to_vec());
-            match subject {
-                Subject::Activation { session } => Body::EpochStarted { session, signature },
-                Subject::Request { request } => {
-                    Body::Signature { request, session, signature, signers: records(package) }
-                }
-            }
-        });
+        let body = package
+            .is_complete()
+            .then(|| signed_body(subject, session, package, &target, message))?;
         Some(Finished { subject, session, body })
     }
 
@@ -497,6 +504,27 @@ impl Signing {
         self.reliability.suspect(&lost);
         self.due.insert(subject);
     }
+}
+
+/// Makes the signature from all shares. It is verified before it is logged.
+fn signed_body(
+    subject: Subject,
+    session: SessionId,
+    package: &Package,
+    target: &Target<'_>,
+    message: &[u8],
+) -> Option<Body> {
+    let public = &target.public;
+    let signature =
+        sign::aggregate(public, &package.commitments, &package.shares(), message).ok()?;
+    sign::verify(public.verifying_key(), message, &signature).ok()?;
+    let signature = Base64(signature.to_bytes().to_vec());
+    Some(match subject {
+        Subject::Activation { session } => Body::EpochStarted { session, signature },
+        Subject::Request { request } => {
+            Body::Signature { request, session, signature, signers: records(package) }
+        }
+    })
 }
 
 fn records(package: &Package) -> Vec<SignerRecord> {

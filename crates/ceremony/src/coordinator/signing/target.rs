@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use quorate_protocol::Identifier;
 use quorate_protocol::keys::PublicKeyPackage;
 
-use crate::names::{AccountName, EntryId, Timestamp};
+use crate::names::{AccountName, Timestamp};
 use crate::signing::Subject;
 use crate::state::{IvnState, Status};
 
@@ -14,19 +14,14 @@ pub(super) struct Target<'a> {
     pub(super) epoch: u64,
     pub(super) identifiers: &'a BTreeMap<AccountName, Identifier>,
     pub(super) public: Cow<'a, PublicKeyPackage>,
-    /// For a raw signature this is the whole document, which is expensive to copy.
-    pub(super) message: Cow<'a, [u8]>,
+    /// The bytes to sign, where the log determines them. Those of a request are in its document.
+    pub(super) record: Option<Vec<u8>>,
     pub(super) eligible: Vec<&'a AccountName>,
 }
 
 impl<'a> Target<'a> {
     /// Returns the data about `subject`, or `None` if it cannot be signed now.
-    pub(super) fn of(
-        subject: Subject,
-        state: &'a IvnState,
-        documents: &'a BTreeMap<EntryId, Vec<u8>>,
-        now: Timestamp,
-    ) -> Option<Self> {
+    pub(super) fn of(subject: Subject, state: &'a IvnState, now: Timestamp) -> Option<Self> {
         match subject {
             Subject::Request { request } => {
                 let asked = state.request(request).ok()?;
@@ -38,7 +33,7 @@ impl<'a> Target<'a> {
                     epoch: key.epoch,
                     identifiers: &key.identifiers,
                     public: Cow::Borrowed(&key.public),
-                    message: Cow::Borrowed(documents.get(&request)?.as_slice()),
+                    record: None,
                     eligible: asked.approvals.iter().collect(),
                 })
             }
@@ -50,7 +45,7 @@ impl<'a> Target<'a> {
                     epoch: terms.epoch,
                     identifiers: &terms.identifiers,
                     public: Cow::Owned(public),
-                    message: Cow::Owned(record.to_be_signed()),
+                    record: Some(record.to_be_signed()),
                     eligible: terms.definition.members.iter().collect(),
                 })
             }

@@ -16,7 +16,7 @@ use crate::encoding::Base64;
 use crate::entry::{Body, Entry, GroupChange, Request, Role};
 use crate::identity::SecretKey;
 use crate::message::{DeclineReason, FromCoordinator, FromNode};
-use crate::names::{AccountName, Digest, SessionId};
+use crate::names::{AccountName, Digest, EntryId, SessionId};
 use crate::signing::Subject;
 use crate::state::Refusal;
 use crate::state::clock::MAX_CLOCK_LEAD;
@@ -224,11 +224,11 @@ fn invited(log: &mut TestLog) -> (Coordinator, SessionId) {
     let request = log.requests("ada", log.request()).unwrap();
     log.approves("ben", request).unwrap();
     let mut coordinator = coordinator(log);
-    let effects = coordinator.start(log.now, &mut log.rng);
-    assert!(effects.iter().any(|effect| matches!(effect, CoordinatorEffect::PrepareDocument(_))));
+    let mut effects = coordinator.start(log.now, &mut log.rng);
     let after = log.state.size();
-    for member in ["ada", "ben", "cyd"] {
-        says_hello(&mut coordinator, log, member, after);
+    for (member, is_enough) in [("cyd", false), ("ada", false), ("ben", true)] {
+        effects.extend(says_hello(&mut coordinator, log, member, after));
+        assert_eq!(wants(&effects), Vec::from_iter(is_enough.then_some(request)), "{member}");
     }
     let document = Document {
         commitment: log.state.request(request).unwrap().request.document,
@@ -238,6 +238,15 @@ fn invited(log: &mut TestLog) -> (Coordinator, SessionId) {
         tell(&mut coordinator, log, Input::Document { request, document: Some(document) });
     let session = invitation(&effects).unwrap();
     (coordinator, session)
+}
+
+/// The requests whose documents are asked for.
+fn wants(effects: &[CoordinatorEffect]) -> Vec<EntryId> {
+    let wanted = effects.iter().filter_map(|effect| match effect {
+        CoordinatorEffect::PrepareDocument(request) => Some(*request),
+        _ => None,
+    });
+    wanted.collect()
 }
 
 fn asked(effects: &[CoordinatorEffect]) -> Vec<AccountName> {
@@ -301,7 +310,7 @@ fn garbage_from_members_and_strangers_changes_nothing() {
     );
 }
 
-fn request_of(log: &TestLog) -> crate::names::EntryId {
+fn request_of(log: &TestLog) -> EntryId {
     *log.state.requests().keys().next().unwrap()
 }
 
@@ -312,18 +321,17 @@ fn a_missing_document_is_requested_again() {
     log.approves("ben", request).unwrap();
     let mut coordinator = coordinator(&log);
     coordinator.start(log.now, &mut log.rng);
-    coordinator.seal(log.now, &mut log.rng);
+    let after = log.state.size();
+    says_hello(&mut coordinator, &mut log, "ada", after);
+    assert_eq!(wants(&says_hello(&mut coordinator, &mut log, "ben", after)), [request]);
     let effects = tell(&mut coordinator, &mut log, Input::Document { request, document: None });
+    assert_eq!(wants(&effects), [], "not before the pause is over");
     let deadline = effects.iter().find_map(|effect| match effect {
         CoordinatorEffect::SetDeadline(deadline, _) => Some(deadline.clone()),
         _ => None,
     });
     let effects = tell(&mut coordinator, &mut log, Input::Deadline(deadline.unwrap()));
-    assert!(
-        effects.iter().any(
-            |effect| matches!(effect, CoordinatorEffect::PrepareDocument(id) if *id == request)
-        )
-    );
+    assert_eq!(wants(&effects), [request]);
 }
 
 fn rejection(effects: &[CoordinatorEffect]) -> Option<&Refusal> {

@@ -1,8 +1,10 @@
-//! Which signers are asked when time passes, documents are missing, and connections break.
+//! Which signers are asked when time passes, documents are missing, and connections break; and how
+//! much of the documents stays in memory.
 
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::held::HELD_BY_COORDINATOR;
 use crate::names::{EntryId, Timestamp};
 use crate::test_world::HOUR;
 
@@ -151,4 +153,106 @@ fn a_signer_late_for_one_request_is_asked_last_for_the_next() {
         let next = asked(&gives_document(&mut coordinator, &mut log, *request));
         assert_eq!((next.len(), late.contains(&next[0])), (2, false));
     }
+}
+
+/// Gives each document that is asked for, until none is. Returns all effects.
+fn gives_long_documents(
+    coordinator: &mut Coordinator,
+    log: &mut TestLog,
+    mut effects: Vec<CoordinatorEffect>,
+    document: &[u8],
+) -> Vec<CoordinatorEffect> {
+    let mut next = wants(&effects);
+    while let Some(request) = next.pop() {
+        let commitment = log.state.request(request).unwrap().request.document;
+        let document = Some(Document { commitment, to_be_signed: document.to_vec() });
+        let answers = tell(coordinator, log, Input::Document { request, document });
+        assert!(coordinator.held_bytes() <= HELD_BY_COORDINATOR);
+        next.extend(wants(&answers));
+        effects.extend(answers);
+    }
+    effects
+}
+
+#[test]
+fn approved_requests_do_not_hold_their_documents() {
+    let long = vec![7; HELD_BY_COORDINATOR / 3];
+    let mut log = TestLog::keyed();
+    let (mut coordinator, requests) = approved(&mut log, 12);
+    let after = log.state.size();
+    let start = says_hello(&mut coordinator, &mut log, "ada", after);
+    assert_eq!((wants(&start).len(), coordinator.held_bytes()), (0, 0), "too few are here");
+    let effects = says_hello(&mut coordinator, &mut log, "ben", after);
+    assert_eq!(wants(&effects).len(), requests.len());
+    let effects = gives_long_documents(&mut coordinator, &mut log, effects, &long);
+    assert_eq!(asked(&effects).len(), 2 * requests.len(), "all are being signed");
+}
+
+#[test]
+fn a_document_over_the_memory_limit_is_signed_anyway() {
+    let long = vec![7; HELD_BY_COORDINATOR + 1];
+    let mut log = TestLog::keyed();
+    let (mut coordinator, requests) = approved(&mut log, 2);
+    let after = log.state.size();
+    says_hello(&mut coordinator, &mut log, "ada", after);
+    let effects = says_hello(&mut coordinator, &mut log, "ben", after);
+    let effects = gives_long_documents(&mut coordinator, &mut log, effects, &long);
+    let sessions = effects.iter().filter_map(|effect| match effect {
+        CoordinatorEffect::Send(to, FromCoordinator::Invite { session, subject })
+            if *to == name("ada") =>
+        {
+            Some((*session, *subject))
+        }
+        _ => None,
+    });
+    let mut shares = Vec::new();
+    for (session, subject) in sessions.collect::<Vec<_>>() {
+        for record in log.records_over(&["ada", "ben"], session, subject, &long) {
+            let message = FromNode::Commitments { session, commitments: record.commitments };
+            tell(&mut coordinator, &mut log, Input::Received(record.account.clone(), message));
+            shares.push((session, record.account, record.share));
+        }
+    }
+    assert_eq!(shares.len(), 2 * requests.len());
+    let mut signed = 0;
+    for (session, account, share) in shares {
+        let message = FromNode::Share { session, share, size: 0, cosignature: String::new() };
+        let effects = tell(&mut coordinator, &mut log, Input::Received(account, message));
+        assert_eq!(wants(&effects).len(), 1, "a share needs the document");
+        let effects = gives_long_documents(&mut coordinator, &mut log, effects, &long);
+        signed +=
+            effects.iter().filter(|it| matches!(it, CoordinatorEffect::Append { .. })).count();
+        assert_eq!(coordinator.held_bytes(), 0);
+    }
+    assert_eq!(signed, requests.len());
+}
+
+#[test]
+fn a_share_waits_while_its_document_is_unavailable() {
+    let long = vec![7; HELD_BY_COORDINATOR + 1];
+    let mut log = TestLog::keyed();
+    let (mut coordinator, requests) = approved(&mut log, 1);
+    let after = log.state.size();
+    says_hello(&mut coordinator, &mut log, "ada", after);
+    let effects = says_hello(&mut coordinator, &mut log, "ben", after);
+    let effects = gives_long_documents(&mut coordinator, &mut log, effects, &long);
+    let (session, subject) =
+        (invitation(&effects).unwrap(), Subject::Request { request: requests[0] });
+    let records = log.records_over(&["ada", "ben"], session, subject, &long);
+    for record in &records {
+        let commitments = record.commitments.clone();
+        let message = FromNode::Commitments { session, commitments };
+        tell(&mut coordinator, &mut log, Input::Received(record.account.clone(), message));
+    }
+    for record in records {
+        let share =
+            FromNode::Share { session, share: record.share, size: 0, cosignature: String::new() };
+        tell(&mut coordinator, &mut log, Input::Received(record.account, share));
+    }
+    let again = has_no_document(&mut coordinator, &mut log, requests[0]).unwrap();
+    log.now = again;
+    let effects = tell(&mut coordinator, &mut log, Input::Deadline(CoordinatorDeadline::Retry));
+    assert_eq!(wants(&effects), requests);
+    let effects = gives_long_documents(&mut coordinator, &mut log, effects, &long);
+    assert!(effects.iter().any(|it| matches!(it, CoordinatorEffect::Append { .. })));
 }

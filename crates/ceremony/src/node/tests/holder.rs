@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::entry::GroupChange;
+use crate::held::HELD_BY_NODE;
 use crate::message::FromCoordinator::{Presence, Rejected};
 use crate::names::{Digest, GroupName};
 use crate::state::Refusal;
@@ -434,4 +435,54 @@ fn an_order_names_the_kind_of_what_it_decides_on() {
     }
     let effects = command(&mut bench, Command::Approve(Motion::Change(change)));
     assert_eq!(states(&effects), [Body::Approval { request: change }]);
+}
+
+/// Like [`Bench::committed`], with a document that the node does not hold.
+fn committed_to_long() -> (Bench, EntryId, SignedPart) {
+    let (mut bench, request) = Bench::approved();
+    bench.invite(session(7), request);
+    let effects = give_long_document(&mut bench, request);
+    (bench, request, commitments(&effects).unwrap())
+}
+
+fn give_long_document(bench: &mut Bench, request: EntryId) -> Vec<NodeEffect> {
+    let commitment = bench.log.state.request(request).unwrap().request.document;
+    let document = Some(Document { commitment, to_be_signed: vec![7; HELD_BY_NODE + 1] });
+    bench.tell(Input::Document { request, document })
+}
+
+#[test]
+fn a_long_document_is_read_again_for_the_share() {
+    let (mut bench, request, ours) = committed_to_long();
+    assert_eq!(bench.node.held_bytes(), 0);
+    let theirs = bench.commitments_of_ada(session(7), request);
+    let package = vec![(name("ada"), theirs), (name("ben"), ours)];
+    let effects = bench.package(session(7), package.clone());
+    assert_eq!((shares(&effects), fetches(&effects, request)), (0, true));
+    assert_eq!(bench.package(session(7), package).len(), 0, "it waits already");
+    assert_eq!(shares(&give_long_document(&mut bench, request)), 1);
+    assert_eq!(shares(&give_long_document(&mut bench, request)), 0);
+}
+
+#[test]
+fn a_second_package_ends_a_session_that_reads_its_document() {
+    let (mut bench, request, ours) = committed_to_long();
+    let packages = [0, 1].map(|_| {
+        let theirs = bench.commitments_of_ada(session(7), request);
+        vec![(name("ada"), theirs), (name("ben"), ours.clone())]
+    });
+    let [first, second] = packages;
+    bench.package(session(7), first.clone());
+    assert_eq!(declined(&bench.package(session(7), second)), Some(DeclineReason::Session));
+    assert_eq!(shares(&give_long_document(&mut bench, request)), 0);
+    assert_eq!(declined(&bench.package(session(7), first)), Some(DeclineReason::Session));
+}
+
+#[test]
+fn a_package_is_declined_when_its_document_has_gone() {
+    let (mut bench, request, ours) = committed_to_long();
+    let theirs = bench.commitments_of_ada(session(7), request);
+    bench.package(session(7), vec![(name("ada"), theirs), (name("ben"), ours)]);
+    let effects = bench.tell(Input::Document { request, document: None });
+    assert_eq!(declined(&effects), Some(DeclineReason::NoDocument));
 }

@@ -22,7 +22,7 @@ use quorate_ceremony::names::{Digest, EntryId, Timestamp};
 use quorate_ceremony::node::{Input, Node};
 use quorate_ceremony::state::{Refused, RequestState};
 use rand_core::OsRng;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +41,8 @@ use crate::{entry_log, fail_points, proof_files};
 
 /// The most inputs in one batch.
 const BATCH: usize = 512;
+/// How many documents are in memory at the same time until the machine has looked at them.
+const DOCUMENTS_AT_ONCE: usize = 8;
 
 /// How many documents of undecided requests a node offers on each connection.
 const OFFERED: usize = 100;
@@ -68,6 +70,7 @@ pub(crate) struct Task {
     hub: Arc<Hub>,
     /// Exchanges with the coordinator that events wait for, so that signing continues meanwhile.
     background: JoinSet<Event>,
+    room: Arc<Semaphore>,
     link: Option<Outgoing>,
     /// Whether the coordinator has not sent the whole log on this link yet.
     is_new_link: bool,
@@ -117,6 +120,7 @@ impl Task {
             shelf,
             hub,
             background: JoinSet::new(),
+            room: Arc::new(Semaphore::new(DOCUMENTS_AT_ONCE)),
             link: None,
             is_new_link: false,
             deadlines: Deadlines::new(),
@@ -215,7 +219,11 @@ impl Task {
                 }
                 return;
             }
-            Event::Document { request, document } => Input::Document { request, document },
+            Event::Document { request, document, room } => {
+                let input = Input::Document { request, document };
+                effects.extend(self.machine.handle(input, now(), &mut OsRng));
+                return drop(room);
+            }
             Event::Ask { ask, reply } => return self.ask(*ask, reply, effects).await,
             Event::Query { query, checkpoint, reply } => {
                 return self.watchers.push(Watcher { query, checkpoint, last: None, reply });
@@ -328,9 +336,11 @@ impl Task {
     fn fetch(&mut self, request: EntryId) {
         let Ok(state) = self.machine.state().request(request) else { return };
         let wanted = state.request.clone();
-        let (shelf, hub) = (self.shelf.clone(), self.hub.clone());
+        let (shelf, hub, room) = (self.shelf.clone(), self.hub.clone(), self.room.clone());
         self.background.spawn(async move {
-            Event::Document { request, document: documents::fetch(&shelf, &hub, &wanted).await }
+            let Ok(room) = room.acquire_owned().await else { std::future::pending().await };
+            let document = documents::fetch(&shelf, &hub, &wanted).await;
+            Event::Document { request, document, room }
         });
     }
 
