@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod dependencies;
 mod failure;
 mod kept;
 mod replay;
@@ -23,11 +24,13 @@ Usage: cargo xtask <COMMAND> [OPTIONS]
 
 Commands:
   test [-p CRATE]… [--keep-going] [--no-install]
-        Runs every test and check: tidy, format, clippy, tests, doc tests, docs, examples.
+        Runs every test and check: tidy, dependencies, format, clippy, tests, doc tests, docs, examples.
         Installs missing system packages that tests call, if it can (root and apt-get).
         -p CRATE      only this crate, `-p log` or `-p quorate-log`; repeatable
         --keep-going  continues after a failed step
         --no-install  never installs a package; missing ones are reported as skipped
+  dependencies
+        Checks the sources and licences of all dependencies
   tidy  Checks the source tree: dependencies, purity, import circles, names, files, English
   bench [--quick] [--date YYYY-MM-DD]
         Measures in release mode and writes docs/benchmarks.md
@@ -71,6 +74,10 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         Some("tidy") => {
             no_more(arguments)?;
             tidy::run(&Workspace::read()?)
+        }
+        Some("dependencies") => {
+            no_more(arguments)?;
+            dependencies::run(&Workspace::read()?)
         }
         Some("bench") => bench::run(&bench_options(arguments)?, &Workspace::read()?),
         Some("kept") => kept::run(kept_seeds(arguments)?, &Workspace::read()?),
@@ -181,6 +188,7 @@ mod tests {
             vec!["test", "--fast"],
             vec!["bench", "fast"],
             vec!["tidy", "x"],
+            vec!["dependencies", "x"],
             vec!["kept", "x"],
         ] {
             let arguments: Vec<String> = arguments.into_iter().map(String::from).collect();

@@ -3,9 +3,11 @@
 mod count;
 mod step;
 
+use std::path::Path;
 use std::time::Instant;
 
 use crate::cargo::{Package, Workspace, command};
+use crate::dependencies;
 use crate::failure::Failure;
 use crate::terminal::{Tone, human, paint, plural, say};
 use crate::test::count::Counts;
@@ -44,7 +46,8 @@ pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failur
         say!("{}", paint(Tone::Warning, note));
     }
     let mut done: Vec<(Step, Outcome)> = Vec::new();
-    for step in plan(&packages, has) {
+    let database = dependencies::advisory_database();
+    for step in plan(&packages, has, database.as_deref()) {
         let failed = done.iter().any(|(_, outcome)| matches!(outcome, Outcome::Failed { .. }));
         let outcome =
             if failed && !options.keep_going { Outcome::NotRun } else { step.run(workspace) };
@@ -122,7 +125,11 @@ impl Selection<'_> {
 ///
 /// All steps use the one dev profile and the same features, so that no step repeats the build of
 /// another: clippy and docs share the output of `cargo check`, the others that of `cargo build`.
-fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
+fn plan(
+    selection: &Selection<'_>,
+    has: impl Fn(&str) -> bool,
+    database: Option<&Path>,
+) -> Vec<Step> {
     let which = selection.arguments();
     let formatted = if selection.narrowed { which.clone() } else { vec!["--all".into()] };
     // Cargo refuses `-p` for a crate that has nothing for it to test or build.
@@ -162,6 +169,8 @@ fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
         let manifest = ["--manifest-path".into(), "fuzz/Cargo.toml".into()];
         let work = cargo(&["update", "--workspace", "--locked", "--quiet"], &manifest, &[]);
         steps.push(Step { name: "fuzz lock", work });
+        steps.push(Step { name: "dependencies", work: Work::Dependencies });
+        steps.push(Step { name: "advisories", work: advisories(has("audit"), database) });
     }
     steps.extend([
         Step { name: "format", work: component("fmt", cargo(&["fmt"], &formatted, &["--check"])) },
@@ -192,9 +201,35 @@ fn plan(selection: &Selection<'_>, has: impl Fn(&str) -> bool) -> Vec<Step> {
     steps
 }
 
+/// The check for known vulnerabilities. It never fetches its database, so that a run says the same
+/// on a machine without a network.
+fn advisories(has_program: bool, database: Option<&Path>) -> Work {
+    match database {
+        Some(database) if has_program => {
+            let database = database.to_string_lossy().into_owned();
+            let own = ["audit", "--no-fetch", "--db", &database, "--deny", "warnings"];
+            Work::cargo(own.map(String::from).to_vec())
+        }
+        _ => Work::Missing(
+            "cargo-audit or its database is missing; get both with \
+             `cargo install cargo-audit --locked && cargo audit`"
+                .into(),
+        ),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn advisories_are_skipped_without_the_program_or_its_database() {
+        let database = Some(Path::new("/db"));
+        for (has_program, database) in [(false, database), (true, None)] {
+            assert!(matches!(advisories(has_program, database), Work::Missing(_)));
+        }
+        assert!(matches!(advisories(true, database), Work::Cargo { .. }));
+    }
 
     fn member(name: &str, has_library: bool) -> Package {
         Package {
@@ -210,7 +245,8 @@ mod tests {
         let members = [member("quorate-log", true), member("quorate", false)];
         let wanted: Vec<String> = wanted.iter().copied().map(String::from).collect();
         let selection = select(&wanted, &members).unwrap();
-        plan(&selection, has).iter().map(|step| step.work.to_string()).collect()
+        let database = Some(Path::new("/db"));
+        plan(&selection, has, database).iter().map(|step| step.work.to_string()).collect()
     }
 
     #[test]
@@ -220,6 +256,8 @@ mod tests {
             [
                 "cargo xtask tidy",
                 "cargo update --workspace --locked --quiet --manifest-path fuzz/Cargo.toml",
+                "cargo xtask dependencies",
+                "cargo audit --no-fetch --db /db --deny warnings",
                 "cargo fmt --all --check",
                 "cargo clippy --workspace --all-targets -- -D warnings",
                 "RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --document-private-items",

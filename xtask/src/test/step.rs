@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::cargo::{Workspace, command};
 use crate::terminal::{Tone, human, paint, say};
 use crate::test::count::Counts;
-use crate::tidy;
+use crate::{dependencies, tidy};
 
 /// A named piece of work.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) struct Step {
 pub(crate) enum Work {
     /// `cargo xtask tidy`, in this process.
     Tidy,
+    /// `cargo xtask dependencies`, in this process.
+    Dependencies,
     Cargo {
         arguments: Vec<String>,
         /// Whether rustdoc warnings are errors.
@@ -90,6 +92,7 @@ impl fmt::Display for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tidy => f.write_str("cargo xtask tidy"),
+            Self::Dependencies => f.write_str("cargo xtask dependencies"),
             Self::Cargo { arguments, deny_rustdoc_warnings, .. } => {
                 let variable =
                     if *deny_rustdoc_warnings { "RUSTDOCFLAGS='-D warnings' " } else { "" };
@@ -126,6 +129,7 @@ impl Step {
         match &self.work {
             Work::Missing(_) => (false, None),
             Work::Tidy => (tidy::run(workspace).is_ok(), None),
+            Work::Dependencies => (dependencies::run(workspace).is_ok(), None),
             Work::Cargo { arguments, deny_rustdoc_warnings, results } => {
                 let mut command = command(&workspace.root, arguments);
                 if *deny_rustdoc_warnings {
