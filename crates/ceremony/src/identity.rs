@@ -1,10 +1,12 @@
 //! The keys with which an account signs entries and checkpoints.
 
-use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
 use quorate_log::key::{CosignerSigner, CosignerVerifier, Seed};
 use quorate_log::note::KeyName;
 use rand_core::CryptoRngCore;
 use serde::{Deserialize, Serialize};
+use sha2::Sha512;
 use zeroize::Zeroizing;
 
 use crate::encoding;
@@ -46,33 +48,45 @@ pub struct AccountKeys {
 }
 
 /// A secret Ed25519 key. It cannot be printed or copied, and is wiped on drop.
-pub struct SecretKey(SigningKey);
+///
+/// The seed is in one place on the heap, because each move of a value leaves a copy behind that
+/// nothing wipes.
+pub struct SecretKey {
+    seed: Box<Zeroizing<[u8; 32]>>,
+    public: VerifyingKey,
+}
 
 #[expect(missing_docs, reason = "the names say it")]
 impl SecretKey {
     pub fn generate(rng: &mut dyn CryptoRngCore) -> Self {
-        let mut seed = Zeroizing::new([0; 32]);
-        rng.fill_bytes(seed.as_mut());
-        Self::from_seed(&seed)
+        Self::filled(|seed| rng.fill_bytes(seed))
     }
 
     /// From a 32-byte seed (RFC 8032 private key).
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(seed))
+        Self::filled(|own| own.copy_from_slice(seed))
+    }
+
+    fn filled(fill: impl FnOnce(&mut [u8])) -> Self {
+        let mut seed = Box::new(Zeroizing::new([0; 32]));
+        fill(seed.as_mut_slice());
+        let public = VerifyingKey::from(&ExpandedSecretKey::from(&**seed));
+        Self { seed, public }
     }
 
     /// The 32-byte seed, to be stored sealed.
-    pub fn seed(&self) -> Zeroizing<[u8; 32]> {
-        Zeroizing::new(self.0.to_bytes())
+    pub fn seed(&self) -> &[u8; 32] {
+        &self.seed
     }
 
     pub fn public(&self) -> PublicKey {
-        PublicKey(self.0.verifying_key().to_bytes())
+        PublicKey(self.public.to_bytes())
     }
 
     /// 64 bytes.
     pub fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.0.sign(message).to_bytes()
+        let key = ExpandedSecretKey::from(&**self.seed);
+        raw_sign::<Sha512>(&key, message, &self.public).to_bytes()
     }
 }
 
@@ -136,6 +150,29 @@ mod tests {
         let key = SecretKey::from_seed(&[7; 32]);
         let shown = format!("{key:?}");
         assert!(!shown.contains("0707"), "{shown}");
+    }
+
+    #[test]
+    fn a_moved_key_leaves_no_copy_behind() {
+        let key = SecretKey::from_seed(&[7; 32]);
+        let place = key.seed().as_ptr();
+        let secrets = AccountSecrets { identity: key, cosigner: SecretKey::from_seed(&[8; 32]) };
+        let moved = [Box::new(secrets)];
+        assert_eq!(moved[0].identity.seed().as_ptr(), place);
+    }
+
+    #[test]
+    fn signatures_are_those_of_the_standard() {
+        // RFC 8032 §7.1, test 2.
+        let seed = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(seed, &mut bytes).unwrap();
+        let key = SecretKey::from_seed(&bytes);
+        let public = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+        assert_eq!(hex::encode(key.public().0), public);
+        let signature = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
+                         085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
+        assert_eq!(hex::encode(key.sign(b"r")), signature);
     }
 
     #[test]

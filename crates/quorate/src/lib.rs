@@ -21,6 +21,7 @@ pub mod keystore;
 mod launch;
 pub mod log_audit;
 pub mod node;
+mod process_limits;
 mod proof_files;
 mod proxy;
 pub mod render;

@@ -11,6 +11,7 @@ use super::daemon::{Daemon, until_stopped};
 use super::{Failure, Run, duration};
 use crate::coordinator::{ServeOptions, serve};
 use crate::home::{CoordinatorHome, Locations};
+use crate::process_limits::forbid_dumps;
 use crate::render::Tone;
 
 /// Run the coordinator of this machine's IVNs, until Ctrl-C
@@ -65,6 +66,7 @@ impl Run for Serve {
             .map_err(|error| home_problem(&error))?;
         CoordinatorHome::read(&home).map_err(|error| home_problem(&error))?;
         self.daemon.log_to_stderr(context);
+        forbid_dumps();
         let options = ServeOptions {
             listen: self.listen,
             admin: self.daemon.admin_listen,

@@ -52,7 +52,7 @@ pub(crate) async fn follow(backup: &Backup) -> Result<Followed, NotFollowed> {
     if Renewal::is_due(&config)
         && let Some(entry) = &backup.keyed
     {
-        let identity = SecretKey::from_seed(&backup.keys.account().identity.seed());
+        let identity = SecretKey::from_seed(backup.keys.account().identity.seed());
         let (_, admission) = watch::channel(None);
         let renewal = Renewal { identity, key, authority, admission };
         config = renewal.renew(&config, &entry.to_bytes()).await?;
@@ -105,8 +105,8 @@ impl Following {
     fn new(backup: &Backup, config: &NodeConfig) -> Result<Self, Problem> {
         let account = backup.keys.account();
         let secrets = AccountSecrets {
-            identity: SecretKey::from_seed(&account.identity.seed()),
-            cosigner: SecretKey::from_seed(&account.cosigner.seed()),
+            identity: SecretKey::from_seed(account.identity.seed()),
+            cosigner: SecretKey::from_seed(account.cosigner.seed()),
         };
         let entries = vec![config.genesis.0.clone()];
         // The cosigned checkpoint is of a log that the machine does not have yet. Nothing is

@@ -120,7 +120,7 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
         .and_then(|pem| NodeKey::from_pem(pem).ok())
         .ok_or_else(|| damaged("the TLS key"))?;
     let authority = authority(&config)?;
-    let identity = SecretKey::from_seed(&secrets.identity.seed());
+    let identity = SecretKey::from_seed(secrets.identity.seed());
     let first = dialler(&config, authority, Some(&key))?;
     let node_config = Config {
         auto_accept: config.auto_accept,

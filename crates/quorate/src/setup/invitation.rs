@@ -10,6 +10,7 @@ use quorate_ceremony::state::IvnState;
 use quorate_network::ivn::{HubAddressError, IvnId};
 use quorate_network::token::JoinToken;
 use rand_core::CryptoRngCore;
+use zeroize::Zeroizing;
 
 use super::link::JoinLink;
 use crate::home::NodeConfig;
@@ -36,7 +37,7 @@ pub fn invite(
         admin.hub.parse().map_err(InviteError::Hub)?,
         IvnId::new(*state.ivn().as_bytes()),
         admin.authority().map_err(|_| InviteError::Genesis)?,
-        key.seed(),
+        Zeroizing::new(*key.seed()),
     );
     Ok((invitation, JoinLink { token, account }))
 }

@@ -18,6 +18,7 @@ use super::context::{Context, now};
 use super::{Failure, Run};
 use crate::api::{Exit, GroupStage, GroupView, Problem, SigningStage, StatusView};
 use crate::home::{CoordinatorConfig, CoordinatorHome, Locations, NodeConfig};
+use crate::process_limits::swap_areas;
 use crate::proof_files;
 use crate::render::{
     Tone, blocked_advice, blocked_sentence, clock_sentence, group_advice, group_sentence, hindered,
@@ -58,6 +59,7 @@ impl Run for Doctor {
             (Ok(home), Ok(config)) => {
                 checks.extend(home_checks(&home));
                 checks.push(disk(&home));
+                checks.extend(swap());
                 checks.push(certificate(&config));
                 checks.extend(misbehaviour(&home));
                 checks.extend(node_checks(context, &config));
@@ -117,6 +119,16 @@ fn home_checks(home: &Path) -> Vec<Check> {
         checks.push(Check::fail("new keys", detail, "quorate node rotate-keys"));
     }
     checks
+}
+
+/// Warns of swap, which can bring secrets of the node's memory to the disk.
+fn swap() -> Option<Check> {
+    let text = std::fs::read_to_string("/proc/swaps").ok()?;
+    let areas = swap_areas(&text);
+    (!areas.is_empty()).then(|| {
+        let detail = format!("{} can receive secrets from a node's memory", areas.join(" and "));
+        Check::warn("swap", detail, "encrypt it, or turn it off with swapoff -a")
+    })
 }
 
 fn certificate(config: &NodeConfig) -> Check {

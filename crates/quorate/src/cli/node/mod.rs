@@ -16,6 +16,7 @@ use super::daemon::{Daemon, until_stopped};
 use super::{Failure, Run};
 use crate::keystore::Purpose;
 use crate::launch::run;
+use crate::process_limits::forbid_dumps;
 use crate::render::Tone;
 
 /// Run this account's node, back it up, restore it, and change its keys or passphrase
@@ -80,8 +81,9 @@ impl Run for RunNode {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let view =
             RunningView { account: context.node_config()?.account, home: context.node_home()? };
-        let passphrase = context.passphrase(&Purpose::Open)?;
         self.daemon.log_to_stderr(context);
+        forbid_dumps();
+        let passphrase = context.passphrase(&Purpose::Open)?;
         context.wait_for(async {
             let stop = until_stopped()?;
             run(&view.home, passphrase, self.daemon.admin_listen, stop, self.on_request, || {

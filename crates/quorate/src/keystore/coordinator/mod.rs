@@ -38,8 +38,8 @@ impl CoordinatorKeys {
     /// Returns the body of the file, for a backup.
     pub(crate) fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
         let mut body = Zeroizing::new(Vec::with_capacity(64 + self.ca.len()));
-        body.extend_from_slice(&*self.secrets.log.seed());
-        body.extend_from_slice(&*self.secrets.identity.seed());
+        body.extend_from_slice(self.secrets.log.seed());
+        body.extend_from_slice(self.secrets.identity.seed());
         body.extend_from_slice(&self.ca);
         body
     }

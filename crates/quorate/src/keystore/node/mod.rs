@@ -228,8 +228,8 @@ fn sealed_body(
 
 fn plain(account: &AccountSecrets, tls: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut plain = Zeroizing::new(Vec::with_capacity(64 + tls.len()));
-    plain.extend_from_slice(&*account.identity.seed());
-    plain.extend_from_slice(&*account.cosigner.seed());
+    plain.extend_from_slice(account.identity.seed());
+    plain.extend_from_slice(account.cosigner.seed());
     plain.extend_from_slice(tls);
     plain
 }

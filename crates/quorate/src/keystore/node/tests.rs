@@ -58,7 +58,7 @@ fn keys_come_back_with_the_passphrase() {
     assert_eq!(opened.account().public(), made.account().public());
     assert_eq!(opened.tls(), b"tls key");
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    for secret in [&*made.account().identity.seed(), &*made.account().cosigner.seed()] {
+    for secret in [made.account().identity.seed(), made.account().cosigner.seed()] {
         assert!(!bytes.windows(16).any(|window| window == &secret[..16]));
     }
     assert!(!bytes.windows(7).any(|window| window == b"tls key"));
