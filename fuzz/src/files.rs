@@ -7,7 +7,9 @@ use std::sync::OnceLock;
 
 use quorate::backup::coordinator::CoordinatorBackup;
 use quorate::backup::{self, Backup};
-use quorate::home::{CoordinatorConfig, CoordinatorHome, Home, Limits, NodeConfig, NodeHome};
+use quorate::home::{
+    CoordinatorConfig, CoordinatorHome, Home, Limits, NodeConfig, NodeHome, StorageLimits,
+};
 use quorate::keystore::{
     BackupFile, CoordinatorBackupFile, CoordinatorKeys, Cost, NodeKeys, Passphrase,
     PassphraseProtector,
@@ -73,6 +75,7 @@ pub fn coordinator_config() -> CoordinatorConfig {
         listen: "127.0.0.1:8443".to_owned(),
         hub: "hub.example.com:8443".to_owned(),
         limits: Limits::default(),
+        storage: StorageLimits::default(),
     }
 }
 

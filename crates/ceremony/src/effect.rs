@@ -313,7 +313,8 @@ kinds! { CoordinatorEffect, persists change:
     Self::Send(_, FromCoordinator::Want { .. }) => "coordinator.send.want",
     Self::Send(_, FromCoordinator::Invite { .. }) => "coordinator.send.invite",
     Self::Send(_, FromCoordinator::Package { .. }) => "coordinator.send.package",
-    Self::Send(_, FromCoordinator::Presence { .. }) => "coordinator.send.presence",
+    Self::Send(_, FromCoordinator::Presence { .. } | FromCoordinator::PresenceChanged { .. }) =>
+        "coordinator.send.presence",
     Self::Disconnect(_) => "coordinator.disconnect",
     Self::SetDeadline(..) => "coordinator.set-deadline",
     Self::PrepareDocument(_) => "coordinator.prepare-document",

@@ -66,6 +66,13 @@ pub enum FromCoordinator {
         /// The coordinator's clock.
         clock: Timestamp,
     },
+    /// An account connected or disconnected since. Only for display.
+    PresenceChanged {
+        account: AccountName,
+        online: bool,
+        /// The coordinator's clock.
+        clock: Timestamp,
+    },
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]

@@ -12,11 +12,16 @@ use sha2::{Digest, Sha256};
 /// bytes, used for this document alone and kept with it: without the salt a guessed document cannot
 /// be confirmed, so deleting document and salt makes the entry meaningless permanently.
 pub fn commitment(salt: &[u8; 32], name: &str, document: &[u8]) -> [u8; 32] {
+    commitment_to_hash(salt, name, &Sha256::digest(document).into())
+}
+
+/// Returns the [`commitment`] to the document with this SHA-256 hash.
+pub fn commitment_to_hash(salt: &[u8; 32], name: &str, document: &[u8; 32]) -> [u8; 32] {
     Sha256::new()
         .chain_update(DOMAIN)
         .chain_update(salt)
         .chain_update(Sha256::digest(name))
-        .chain_update(Sha256::digest(document))
+        .chain_update(document)
         .finalize()
         .into()
 }

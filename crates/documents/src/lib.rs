@@ -31,7 +31,7 @@ mod raw;
 mod ssh;
 mod verify;
 
-pub use commitment::commitment;
+pub use commitment::{commitment, commitment_to_hash};
 pub use meaning::{Meaning, other_meaning};
 pub use output::{Format, Namespace, NamespaceError, Output, OutputError, UnknownFormat};
 pub use verify::{ReadError, SignatureFile, VerifyError, verify};

@@ -4,30 +4,12 @@
 //! Because each address has a limit of its own, it takes many addresses to hold all permits.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
-/// The origin of a connection: an IPv4 address, or the first 64 bits of an IPv6 address, because
-/// one host has many of those.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum Origin {
-    V4([u8; 4]),
-    V6([u16; 4]),
-}
-
-impl From<SocketAddr> for Origin {
-    fn from(address: SocketAddr) -> Self {
-        match address.ip().to_canonical() {
-            IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                Self::V6([a, b, c, d])
-            }
-        }
-    }
-}
+use crate::origin::Origin;
 
 /// The handshake permits of one hub.
 #[derive(Debug)]

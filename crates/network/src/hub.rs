@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -33,8 +34,9 @@ use tokio_util::sync::CancellationToken;
 use crate::ca::{self, CertificateAuthority};
 use crate::handshake_limit::HandshakeLimit;
 use crate::ivn::{AccountName, IvnId};
-use crate::peer::{Connections, Peer, Severable};
+use crate::peer::{ConnectionLimits, Connections, Exceeded, Holder, Peer, Severable};
 use crate::problem::problem;
+use crate::socket_limit::{Socket, SocketLimit};
 use crate::tls::{self, TlsError};
 
 /// The limits of a hub for its clients.
@@ -55,6 +57,35 @@ pub struct HubOptions {
     pub connections_per_account: usize,
     /// Connections without a certificate at the same time, for each IVN. Default 64.
     pub joining_connections: usize,
+    /// Connections without a certificate from one address (IPv6: from one /64) at the same time,
+    /// for each IVN. Default 8.
+    pub joining_per_address: usize,
+    /// How long a connection without a certificate may wait for a request, or take to send its
+    /// headers. Default 5 s.
+    pub join_header_timeout: Duration,
+    /// How long the other end may take no bytes of an answer. Default 30 s.
+    pub write_timeout: Duration,
+    /// Sockets at the same time, of all IVNs; half of them at most without a verified certificate,
+    /// and a quarter of that half is reserved for addresses from which members connected. More
+    /// sockets are closed when they are accepted. Must be lower than the limit of the process on
+    /// file descriptors. Default 768.
+    pub sockets: usize,
+    /// Sockets without a verified certificate from one address (IPv6: from one /64) at the same
+    /// time; more are closed when they are accepted. Default 256.
+    pub strangers_per_address: usize,
+}
+
+/// How many sockets and connections a hub has, and how many it rejected since it started.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct HubCounts {
+    pub sockets: usize,
+    /// Sockets without a verified certificate.
+    pub strangers: usize,
+    /// Sockets that were closed when they were accepted.
+    pub sockets_rejected: u64,
+    /// Connections beyond the limits of an account or of joining.
+    pub connections_rejected: u64,
 }
 
 impl Default for HubOptions {
@@ -67,6 +98,11 @@ impl Default for HubOptions {
             handshakes_per_address: 32,
             connections_per_account: 16,
             joining_connections: 64,
+            joining_per_address: 8,
+            join_header_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(30),
+            sockets: 768,
+            strangers_per_address: 256,
         }
     }
 }
@@ -79,6 +115,8 @@ pub struct Routes {
     pub members: Router,
     /// For connections without a certificate; only paths below `/join/` get here.
     pub join: Router,
+    /// For connections with a certificate of the IVN's authority that is not valid at this time.
+    pub renewal: Router,
 }
 
 /// Serves any number of IVNs on one listener.
@@ -88,6 +126,8 @@ pub struct Hub {
     /// The IVNs by server name.
     ivns: RwLock<HashMap<String, Arc<Ivn>>>,
     handshakes: HandshakeLimit,
+    sockets: Arc<SocketLimit>,
+    connections_rejected: AtomicU64,
     stopping: CancellationToken,
 }
 
@@ -106,6 +146,8 @@ impl Hub {
             options,
             ivns: RwLock::default(),
             handshakes: HandshakeLimit::new(options.handshakes, options.handshakes_per_address),
+            sockets: SocketLimit::new(options.sockets, options.strangers_per_address),
+            connections_rejected: AtomicU64::new(0),
             stopping: CancellationToken::new(),
         })
     }
@@ -173,6 +215,13 @@ impl Hub {
         self.accept_from(|| listener.accept()).await;
     }
 
+    /// The present numbers of sockets and connections, for metrics.
+    pub fn counts(&self) -> HubCounts {
+        let (sockets, strangers, sockets_rejected) = self.sockets.counts();
+        let connections_rejected = self.connections_rejected.load(Ordering::Relaxed);
+        HubCounts { sockets, strangers, sockets_rejected, connections_rejected }
+    }
+
     /// Ends [`run`](Self::run) and every connection.
     pub fn stop(&self) {
         self.stopping.cancel();
@@ -190,9 +239,12 @@ impl Hub {
                 accepted = accept() => accepted,
             };
             match accepted {
-                Ok((stream, address)) => {
-                    connections.spawn(self.clone().connection(stream, address));
-                }
+                Ok((stream, address)) => match self.sockets.enter(address) {
+                    Some(socket) => {
+                        connections.spawn(self.clone().connection(stream, address, socket));
+                    }
+                    None => tracing::debug!(%address, "too many sockets; this one is closed"),
+                },
                 Err(error) => {
                     // Mostly too many open files: trying again immediately would only waste time.
                     tracing::warn!(%error, "could not accept a connection");
@@ -203,7 +255,7 @@ impl Hub {
         connections.shutdown().await;
     }
 
-    async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr) {
+    async fn connection(self: Arc<Self>, stream: TcpStream, address: SocketAddr, socket: Socket) {
         let handshake = async {
             // The time includes the wait for a permit: a client that cannot be served in time is
             // better off dialling again.
@@ -211,7 +263,7 @@ impl Hub {
             self.handshake(stream, address).await
         };
         match timeout(self.options.handshake_timeout, handshake).await {
-            Ok(Some((ivn, stream))) => self.requests(&ivn, stream, address).await,
+            Ok(Some((ivn, stream))) => self.requests(&ivn, stream, address, socket).await,
             Ok(None) => {}
             Err(_) => tracing::debug!(%address, "no TLS handshake in time"),
         }
@@ -254,44 +306,74 @@ impl Hub {
         }
     }
 
-    async fn requests(&self, ivn: &Ivn, stream: TlsStream<TcpStream>, address: SocketAddr) {
-        let named = match stream.get_ref().1.peer_certificates().and_then(<[_]>::first) {
-            None => None,
-            Some(certificate) => match ca::account_of(certificate, ivn.id) {
-                Some(named) => Some(named),
-                None => {
-                    tracing::warn!(%address, ivn = %ivn.id, "a certificate of the IVN's authority names no account and key");
-                    return;
-                }
-            },
+    async fn requests(
+        &self,
+        ivn: &Ivn,
+        stream: TlsStream<TcpStream>,
+        address: SocketAddr,
+        mut socket: Socket,
+    ) {
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let standing = match certificate {
+            None => Standing::Stranger,
+            Some(certificate) if !ca::is_expired(certificate, SystemTime::now()) => {
+                Standing::Member
+            }
+            Some(_) => Standing::Renewing,
+        };
+        let named = match certificate.map(|certificate| ca::account_of(certificate, ivn.id)) {
+            Some(None) => {
+                tracing::warn!(%address, ivn = %ivn.id, "a certificate of the IVN's authority names no account and key");
+                return;
+            }
+            named => named.flatten(),
         };
         let (account, identity) = named.unzip();
-        let limit = match account {
-            Some(_) => self.options.connections_per_account,
-            None => self.options.joining_connections,
+        if standing == Standing::Member {
+            socket.is_members();
+        }
+        let holder = match &account {
+            Some(account) => Holder::Account(account.clone()),
+            None => Holder::Joining(address.into()),
         };
-        let Some(admission) = ivn.connections.enter(account.as_ref(), limit) else {
-            tracing::warn!(%address, ivn = %ivn.id, ?account, limit, "too many connections");
-            // Outside the limit, so only for as long as the rejection takes.
-            let refuse = serve_http(stream, too_many(), self.options.header_timeout);
-            let _ = timeout(self.options.handshake_timeout, refuse).await;
-            return;
+        let limits = ConnectionLimits {
+            per_account: self.options.connections_per_account,
+            joining_per_origin: self.options.joining_per_address,
+            joining: self.options.joining_connections,
         };
-        let is_member = account.is_some();
+        let header_timeout = match standing {
+            Standing::Member => self.options.header_timeout,
+            Standing::Renewing | Standing::Stranger => self.options.join_header_timeout,
+        };
+        let admission = match ivn.connections.enter(holder, limits) {
+            Ok(admission) => admission,
+            Err(limit) => {
+                self.connections_rejected.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(%address, ivn = %ivn.id, ?account, ?limit, "too many connections");
+                // Outside the limit, so only for as long as the rejection takes.
+                let refuse = serve_http(stream, too_many(limit), header_timeout);
+                let _ = timeout(self.options.handshake_timeout, refuse).await;
+                return;
+            }
+        };
         let peer = Peer { ivn: ivn.id, account, identity, address };
-        let routes = if is_member { &ivn.routes.members } else { &ivn.routes.join };
+        let routes = match standing {
+            Standing::Member => &ivn.routes.members,
+            Standing::Renewing => &ivn.routes.renewal,
+            Standing::Stranger => &ivn.routes.join,
+        };
         let router = TowerToHyperService::new(routes.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
-            if is_member || request.uri().path().starts_with("/join/") {
+            if standing != Standing::Stranger || request.uri().path().starts_with("/join/") {
                 request.extensions_mut().insert(peer.clone());
                 router.call(request)
             } else {
                 TowerToHyperService::new(members_only()).call(request)
             }
         });
-        let serve =
-            serve_http(Severable::new(stream, admission), service, self.options.header_timeout);
-        if is_member {
+        let stream = Severable::new(stream, admission, socket, self.options.write_timeout);
+        let serve = serve_http(stream, service, header_timeout);
+        if standing == Standing::Member {
             serve.await;
         } else {
             let _ = timeout(self.options.join_timeout, serve).await;
@@ -331,12 +413,32 @@ fn members_only() -> Router {
     })
 }
 
-fn too_many() -> TowerToHyperService<Router> {
-    TowerToHyperService::new(Router::new().fallback(|| async {
+fn too_many(limit: Exceeded) -> TowerToHyperService<Router> {
+    let detail = match limit {
+        Exceeded::PerAccount(limit) => {
+            format!("the account has {limit} connections, which is the limit")
+        }
+        Exceeded::JoiningPerOrigin(limit) => {
+            format!("{limit} others join from this address now, which is the limit; try again")
+        }
+        Exceeded::Joining(limit) => {
+            format!("{limit} others join this IVN now, which is the limit; try again")
+        }
+    };
+    TowerToHyperService::new(Router::new().fallback(async move || {
         let headers = [(CONNECTION, "close")];
-        let detail = "the account has too many connections";
-        (headers, problem(StatusCode::TOO_MANY_REQUESTS, "too-many-connections", detail))
+        (headers, problem(StatusCode::TOO_MANY_REQUESTS, "too-many-connections", &detail))
     }))
+}
+
+/// What a connection's certificate permits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Standing {
+    Member,
+    /// The certificate is not valid at this time, and can only be renewed.
+    Renewing,
+    /// There is no certificate.
+    Stranger,
 }
 
 /// Ends a connection so that the peer reads our last bytes: closing with its bytes unread would
@@ -355,7 +457,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 

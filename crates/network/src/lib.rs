@@ -27,10 +27,12 @@ pub mod link;
 mod problem;
 pub mod proxy;
 pub mod redial;
+mod socket_limit;
 pub mod stream;
 pub mod token;
 
 mod handshake_limit;
+mod origin;
 mod peer;
 mod tls;
 mod websocket;

@@ -4,7 +4,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// A refusal; `code` and `detail` contain nothing that JSON escapes.
-pub(crate) fn problem(status: StatusCode, code: &'static str, detail: &'static str) -> Response {
+pub(crate) fn problem(status: StatusCode, code: &'static str, detail: &str) -> Response {
     let number = status.as_u16();
     let body = format!(
         r#"{{"type":"about:blank","status":{number},"code":"{code}","detail":"{detail}"}}"#

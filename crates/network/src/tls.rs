@@ -10,13 +10,14 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, PeerIncompatible, RootCertStore,
-    ServerConfig, SignatureScheme, version,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, PeerIncompatible,
+    RootCertStore, ServerConfig, SignatureScheme, version,
 };
 
-use crate::ca::{CaError, CaFingerprint, CertificateAuthority, NodeCertificate, NodeKey};
+use crate::ca::{self, CaError, CaFingerprint, CertificateAuthority, NodeCertificate, NodeKey};
 
 /// The hub's settings for one IVN: presents a new certificate for the IVN's name, and accepts
 /// client certificates of its authority or none.
@@ -32,13 +33,77 @@ pub(crate) fn hub_config(
     let (chain, key) = authority.issue_hub_certificate(now)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&version::TLS13])?
-        .with_client_cert_verifier(clients)
+        .with_client_cert_verifier(Arc::new(AlsoExpired(clients)))
         .with_single_cert(chain, key)?;
     // A resumed session would not check the client's certificate again.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(config)
+}
+
+/// Also accepts an expired certificate of the authority. The hub then permits only its
+/// renewal, so that a node that was off for long need not compete with strangers for it.
+#[derive(Debug)]
+struct AlsoExpired(Arc<dyn ClientCertVerifier>);
+
+impl ClientCertVerifier for AlsoExpired {
+    fn offer_client_auth(&self) -> bool {
+        self.0.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.0.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.0.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        let verified = self.0.verify_client_cert(end_entity, intermediates, now);
+        let Err(rustls::Error::InvalidCertificate(reason)) = &verified else { return verified };
+        // Certificates of the authority are valid since 1970, so they can only be too old.
+        if !matches!(reason, CertificateError::Expired | CertificateError::ExpiredContext { .. }) {
+            return verified;
+        }
+        let end =
+            ca::end_of(end_entity).and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok());
+        match end {
+            Some(end) => {
+                let then = UnixTime::since_unix_epoch(end);
+                self.0.verify_client_cert(end_entity, intermediates, then)
+            }
+            None => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.0.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.supported_verify_schemes()
+    }
 }
 
 /// A node's settings: trusts `authority` only, and presents its certificate if it has one.

@@ -77,6 +77,26 @@ impl Shelf {
         self.documents.has(commitment).await
     }
 
+    /// The documents on disk, for what needs no copy in memory.
+    pub(crate) fn stored(&self) -> &Documents {
+        &self.documents
+    }
+
+    /// Deletes a package here and on disk.
+    pub(crate) async fn remove(&self, commitment: Digest) -> Result<(), DocumentError> {
+        self.forget(commitment);
+        self.documents.remove(commitment).await
+    }
+
+    fn forget(&self, commitment: Digest) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = latest.packages.iter().position(|(of, _)| *of == commitment)
+            && let Some((_, package)) = latest.packages.remove(at)
+        {
+            latest.bytes -= package.len();
+        }
+    }
+
     fn recall(&self, commitment: Digest) -> Option<Arc<[u8]>> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let found = latest.packages.iter().find(|(of, _)| *of == commitment);

@@ -279,6 +279,9 @@ fn from_coordinator(message: &FromCoordinator, f: &mut fmt::Formatter<'_>) -> fm
             f.write_str("online are")?;
             online.iter().try_for_each(|account| write!(f, " {account}"))
         }
+        FromCoordinator::PresenceChanged { account, online, .. } => {
+            write!(f, "{account} is {}", if *online { "online" } else { "offline" })
+        }
     }
 }
 

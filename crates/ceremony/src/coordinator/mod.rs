@@ -191,14 +191,12 @@ impl Coordinator {
                 // of the previous one.
                 self.signing.signer_gone(&account);
                 self.catch_up.disconnected(&account);
-                self.peers.connect(account);
-                self.peers.announce(call);
+                self.peers.connect(account, call);
             }
             Input::Disconnected(account) => {
                 self.catch_up.disconnected(&account);
                 self.go_on(call);
-                self.peers.disconnect(&account);
-                self.peers.announce(call);
+                self.peers.disconnect(&account, call);
                 self.signing.signer_gone(&account);
             }
             Input::Received(account, message) => self.receive(account, message, call),
@@ -260,11 +258,10 @@ impl Coordinator {
         }
         for account in dismissed {
             self.catch_up.disconnected(&account);
-            self.peers.disconnect(&account);
+            self.peers.disconnect(&account, call);
             self.signing.signer_gone(&account);
             call.push(CoordinatorEffect::Disconnect(account));
         }
-        self.peers.announce(call);
     }
 
     fn send_log(&mut self, call: &mut Call<'_>) {

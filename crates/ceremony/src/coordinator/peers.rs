@@ -12,12 +12,21 @@ use crate::names::AccountName;
 pub(super) struct Peers(BTreeMap<AccountName, Option<u64>>);
 
 impl Peers {
-    pub(super) fn connect(&mut self, account: AccountName) {
-        self.0.insert(account, None);
+    /// A node connected. It receives all connected accounts, the others only this one.
+    pub(super) fn connect(&mut self, account: AccountName, call: &mut Call<'_>) {
+        let is_new = self.0.insert(account.clone(), None).is_none();
+        let online = self.0.keys().cloned().collect();
+        let presence = FromCoordinator::Presence { online, clock: call.now };
+        call.push(CoordinatorEffect::Send(account.clone(), presence));
+        if is_new {
+            self.announce(&account, call);
+        }
     }
 
-    pub(super) fn disconnect(&mut self, account: &AccountName) {
-        self.0.remove(account);
+    pub(super) fn disconnect(&mut self, account: &AccountName, call: &mut Call<'_>) {
+        if self.0.remove(account).is_some() {
+            self.announce(account, call);
+        }
     }
 
     /// Whether this node is connected and has not sent its hello.
@@ -46,12 +55,14 @@ impl Peers {
         self.0.keys()
     }
 
-    /// Sends the connected accounts to all nodes.
-    pub(super) fn announce(&self, call: &mut Call<'_>) {
-        let online: Vec<AccountName> = self.0.keys().cloned().collect();
-        for account in self.0.keys() {
-            let presence = FromCoordinator::Presence { online: online.clone(), clock: call.now };
-            call.push(CoordinatorEffect::Send(account.clone(), presence));
+    /// Tells all other nodes that an account has connected or disconnected.
+    fn announce(&self, changed: &AccountName, call: &mut Call<'_>) {
+        let online = self.0.contains_key(changed);
+        for account in self.0.keys().filter(|account| *account != changed) {
+            let changed = changed.clone();
+            let change =
+                FromCoordinator::PresenceChanged { account: changed, online, clock: call.now };
+            call.push(CoordinatorEffect::Send(account.clone(), change));
         }
     }
 }

@@ -207,6 +207,14 @@ impl Node {
                 self.online = online.into_iter().collect();
                 self.clock_agrees = call.now.0.abs_diff(clock.0) <= MAX_CLOCK_LEAD;
             }
+            FromCoordinator::PresenceChanged { account, online, clock } => {
+                if online {
+                    self.online.insert(account);
+                } else {
+                    self.online.remove(&account);
+                }
+                self.clock_agrees = call.now.0.abs_diff(clock.0) <= MAX_CLOCK_LEAD;
+            }
         }
     }
 

@@ -298,9 +298,7 @@ impl NodeCertificate {
     ///
     /// [`CaError::Unreadable`].
     pub fn not_after(&self) -> Result<SystemTime, CaError> {
-        let parsed = parse(&self.0).ok_or(CaError::Unreadable)?;
-        let seconds = u64::try_from(parsed.validity().not_after.timestamp());
-        Ok(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.map_err(|_| CaError::Unreadable)?))
+        end_of(&self.0).ok_or(CaError::Unreadable)
     }
 
     /// Whether it names the authority with this certificate as its issuer. The hub that is shown
@@ -394,6 +392,17 @@ pub(crate) fn account_of(
     hex::decode_to_slice(text, &mut identity).ok()?;
     let account = AccountName::new(only(parsed.subject().iter_common_name())?).ok()?;
     Some((account, identity))
+}
+
+/// Whether a certificate has expired at this time, or cannot be read.
+pub(crate) fn is_expired(certificate: &CertificateDer<'_>, now: SystemTime) -> bool {
+    end_of(certificate).is_none_or(|end| end < now)
+}
+
+/// Returns the last moment of a certificate's validity.
+pub(crate) fn end_of(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let seconds = u64::try_from(parse(certificate)?.validity().not_after.timestamp()).ok()?;
+    Some(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 /// The common part of all certificates: subject, validity, and a random serial number of 127 bits.

@@ -144,6 +144,22 @@ impl LinkSender {
         })
     }
 
+    /// The number of frames that wait to be sent.
+    pub fn queued(&self) -> usize {
+        self.frames.max_capacity() - self.frames.capacity()
+    }
+
+    /// The most frames that can wait to be sent.
+    pub fn queue(&self) -> usize {
+        self.frames.max_capacity()
+    }
+
+    /// Waits until at most `left` frames wait to be sent, or the link is over.
+    pub async fn drained(&self, left: usize) {
+        let room = self.frames.max_capacity().saturating_sub(left);
+        let _ = self.frames.reserve_many(room).await;
+    }
+
     /// Waits for the end of the link.
     pub async fn ended(&self) -> Ended {
         let mut ended = self.ended.clone();

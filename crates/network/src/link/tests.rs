@@ -244,3 +244,25 @@ async fn a_link_that_could_not_write_says_no_farewell() {
     run(websocket::of_node(socket), options, outgoing, incoming, set_ended).await;
     assert!(matches!(&*ended.borrow(), Some(Ended::Broken(_))));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_learns_when_its_frames_have_left() {
+    let (hub, mut node) = sockets().await;
+    let options = LinkOptions { queue: 8, ..LinkOptions::default() };
+    let link = Link::start(websocket::of_node(hub), options);
+    let (sender, _receiver) = link.split();
+    // More than the pipe holds, so that the frames wait here until the other end reads.
+    for _ in 0..8 {
+        sender.send(vec![7; 4 * PIPE]).await.unwrap();
+    }
+    assert!(sender.queued() > 2);
+    let early = timeout(Duration::from_secs(1), sender.drained(2)).await;
+    assert!(early.is_err(), "the other end has read nothing");
+    let reader = tokio::spawn(async move { while let Some(Ok(_)) = node.next().await {} });
+    sender.drained(2).await;
+    assert!(sender.queued() <= 2);
+    reader.abort();
+    let _ = reader.await;
+    sender.ended().await;
+    sender.drained(0).await;
+}

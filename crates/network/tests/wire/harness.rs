@@ -165,7 +165,8 @@ pub(crate) fn routes(reached: &Arc<AtomicUsize>) -> Routes {
         .route("/echo", post(async |body: Bytes| body))
         .route("/whoami", get(whoami));
     let join = Router::new().route("/join/{ivn}", get(whoami).post(async |body: Bytes| body));
-    Routes { members: count(members), join: count(join) }
+    let renewal = Router::new().route("/renew", get(whoami));
+    Routes { members: count(members), join: count(join), renewal }
 }
 
 async fn echo(mut link: Link) {

@@ -1,5 +1,6 @@
 //! Connections that do not behave are dropped, and others do not notice.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -11,6 +12,7 @@ use quorate_network::stream::STREAM_PATH;
 use rustls::version::TLS13;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::harness::{TestHub, assert_works};
@@ -98,6 +100,116 @@ async fn an_address_that_stalls_leaves_the_other_turns_to_others() {
     };
     let _stalled = (stall().await, stall().await, stall().await);
     let mut link = hub.link(&ivn, "alice").await;
+    assert_works(&mut link).await;
+}
+
+async fn from(address: &str, hub: &TestHub) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(format!("{address}:0").parse().unwrap()).unwrap();
+    socket.connect(hub.address).await.unwrap()
+}
+
+#[tokio::test]
+async fn sockets_beyond_an_addresss_limit_are_closed_at_once() {
+    // Handshakes do not time out here.
+    let options = HubOptions {
+        handshake_timeout: Duration::from_secs(600),
+        strangers_per_address: 4,
+        ..HubOptions::default()
+    };
+    let hub = TestHub::start(options).await;
+    let ivn = hub.serve(1);
+    let mut link = hub.link(&ivn, "alice").await;
+    let mut open = Vec::new();
+    for _ in 0..20 {
+        open.push(from("127.0.0.2", &hub).await);
+    }
+    // The hub accepts in order.
+    for stream in open.split_off(4) {
+        closed(stream).await;
+    }
+    let counts = hub.hub.counts();
+    assert_eq!((counts.sockets, counts.strangers, counts.sockets_rejected), (5, 4, 16));
+    assert_works(&mut link).await;
+    assert_works(&mut hub.link(&ivn, "ben").await).await;
+}
+
+#[tokio::test]
+async fn strangers_from_many_addresses_leave_room_for_members() {
+    let options = HubOptions {
+        handshake_timeout: Duration::from_secs(600),
+        sockets: 16,
+        ..HubOptions::default()
+    };
+    let hub = TestHub::start(options).await;
+    let ivn = hub.serve(1);
+    let mut link = hub.link(&ivn, "alice").await;
+    let mut strangers = Vec::new();
+    for host in 2..20 {
+        strangers.push(from(&format!("127.0.0.{host}"), &hub).await);
+    }
+    for stream in strangers.split_off(6) {
+        closed(stream).await;
+    }
+    assert_eq!(hub.hub.counts().strangers, 6, "half of all, without the members' reserve");
+    assert_works(&mut hub.link(&ivn, "ben").await).await;
+    assert_works(&mut link).await;
+}
+
+#[tokio::test]
+async fn an_address_that_joins_a_lot_leaves_room_for_others_to_join() {
+    let options = HubOptions { joining_per_address: 2, ..HubOptions::default() };
+    let hub = TestHub::start(options).await;
+    let ivn = hub.serve(1);
+    let config = || ivn.raw_config(&[&TLS13], None);
+    let mut idle = Vec::new();
+    for _ in 0..2 {
+        let stream = from("127.0.0.2", &hub).await;
+        idle.push(
+            TlsConnector::from(Arc::new(config()))
+                .connect(ivn.server_name(), stream)
+                .await
+                .unwrap(),
+        );
+    }
+    let join = async |address: &str| {
+        let stream = from(address, &hub).await;
+        let connector = TlsConnector::from(Arc::new(config()));
+        let mut stream = connector.connect(ivn.server_name(), stream).await.unwrap();
+        stream
+            .write_all(b"GET /join/x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8(answer).unwrap()
+    };
+    // The hub counts the idle ones when it has seen the end of their handshakes.
+    let refused = loop {
+        let answer = join("127.0.0.2").await;
+        if answer.starts_with("HTTP/1.1 429") {
+            break answer;
+        }
+    };
+    assert!(refused.contains("2 others join from this address"), "{refused}");
+    let accepted = join("127.0.0.3").await;
+    assert!(accepted.starts_with("HTTP/1.1 200"), "{accepted}");
+    assert!(hub.hub.counts().connections_rejected > 0);
+}
+
+#[tokio::test]
+async fn a_member_that_reads_no_answer_loses_its_connection() {
+    let options = HubOptions { write_timeout: Duration::from_millis(300), ..HubOptions::default() };
+    let hub = TestHub::start(options).await;
+    let ivn = hub.serve(1);
+    let mut link = hub.link(&ivn, "alice").await;
+    let config = ivn.raw_config(&[&TLS13], Some(&ivn.admit("mallory")));
+    let mut stream = hub.raw_tls(config, ivn.server_name()).await.unwrap();
+    let body = vec![7; 1 << 20];
+    let head = format!("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len());
+    // It sends requests as long as the hub takes them, and reads nothing.
+    while stream.write_all(head.as_bytes()).await.is_ok() && stream.write_all(&body).await.is_ok() {
+    }
     assert_works(&mut link).await;
 }
 

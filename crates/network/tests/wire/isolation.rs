@@ -86,15 +86,24 @@ async fn a_certificate_from_a_clock_that_is_ahead_is_accepted() {
 }
 
 #[tokio::test]
-async fn an_expired_certificate_gets_nothing() {
+async fn an_expired_certificate_reaches_only_its_renewal() {
     let hub = TestHub::start(HubOptions::default()).await;
     let ivn = hub.serve(1);
-    let expired = ivn.admit_at("alice", SystemTime::now() - 2 * VALIDITY);
-    let refused: fn(&DialError) -> bool = |error| {
-        matches!(error, DialError::Refused(Refusal::Alert(AlertDescription::CertificateExpired)))
-    };
-    assert_refused(hub.dialler(&ivn, Some(&expired)), refused).await;
+    let long_ago = SystemTime::now() - 2 * VALIDITY;
+    let expired = ivn.admit_at("alice", long_ago);
+    let error = hub.dialler(&ivn, Some(&expired)).connect(0).await.unwrap_err();
+    let refused =
+        DialError::Refused(Refusal::Status { status: StatusCode::NOT_FOUND, body: Vec::new() });
+    assert_eq!(format!("{error:?}"), format!("{refused:?}"));
     assert_eq!(ivn.reached(), 0);
+    let client = hub.client(&ivn, Some(&expired));
+    let answer = client.request(Method::GET, "/renew", Body::Empty).await.unwrap();
+    assert_eq!(answer.body, format!("alice of {}", ivn.authority.ivn()).into_bytes());
+    let other = hub.serve(2);
+    let foreign = other.admit_at("alice", long_ago);
+    let refused: fn(&DialError) -> bool =
+        |error| matches!(error, DialError::Refused(Refusal::Alert(_)));
+    assert_refused(hub.dialler(&ivn, Some(&foreign)), refused).await;
 }
 
 #[tokio::test]
@@ -185,8 +194,11 @@ async fn serving_again_renews_and_keeps_open_links() {
     let hub = TestHub::start(HubOptions::default()).await;
     let ivn = hub.serve(1);
     let mut link = hub.link(&ivn, "alice").await;
-    let routes =
-        quorate_network::hub::Routes { members: axum::Router::new(), join: axum::Router::new() };
+    let routes = quorate_network::hub::Routes {
+        members: axum::Router::new(),
+        join: axum::Router::new(),
+        renewal: axum::Router::new(),
+    };
     hub.hub.serve(&ivn.authority, routes, SystemTime::now()).unwrap();
     assert_works(&mut link).await;
     let client = hub.client(&ivn, Some(&ivn.admit("alice")));

@@ -117,6 +117,12 @@ codes! {
     OtherDocument = "other-document", Error, 422;
     /// A different document is stored under this commitment.
     DocumentTaken = "document-taken", Error, 409;
+    /// The account has too many bytes of documents that are not signed yet.
+    AccountStorage = "account-storage", Error, 507;
+    /// The documents of the IVN take too much of the coordinator's disk.
+    IvnStorage = "ivn-storage", Error, 507;
+    /// A request took too long.
+    TooSlow = "too-slow", Error, 408;
     /// The coordinator's disk is full.
     DiskFull = "disk-full", Error, 507;
     /// The coordinator is not ready.

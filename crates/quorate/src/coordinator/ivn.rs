@@ -16,18 +16,20 @@ use quorate_ceremony::coordinator::{
 use quorate_ceremony::document::Document;
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use quorate_ceremony::encoding::Base64;
+use quorate_ceremony::entry::Body;
 use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId};
 use quorate_ceremony::state::{IvnState, Refusal};
 use quorate_network::hub::Hub;
-use quorate_network::link::{LinkSender, SendError};
 use rand_core::OsRng;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::comparison::{IvnError, Opened, Progress, open, sentence};
+use super::links::{Links, Outgoing, Stretch};
 use super::recent::Recent;
+use super::storage::Storage;
 use crate::admin::Report;
 use crate::documents::{Shelf, prepared};
 use crate::home::IvnDirectory;
@@ -45,6 +47,8 @@ const BATCH: usize = 512;
 pub(super) const QUEUE: usize = 4096;
 /// How long a link stays open for the entry that ends its account's right to connect.
 const FAREWELL: Duration = Duration::from_secs(1);
+/// How often documents that no request needs are deleted.
+const COLLECT_EVERY: Duration = Duration::from_secs(30);
 /// How often the published log directory is updated.
 const PUBLISH_EVERY: Duration = Duration::from_millis(500);
 
@@ -87,32 +91,12 @@ pub(super) struct Member {
     pub(super) identity: PublicKey,
 }
 
-/// The way to one node: whole messages, in order. When it is full or closed, the connection is
-/// abandoned.
-#[derive(Clone)]
-pub(super) struct Outgoing {
-    pub(super) link: LinkSender,
-    pub(super) close: CancellationToken,
-}
-
-impl Outgoing {
-    fn send(&self, frame: Vec<u8>) {
-        match self.link.try_send(frame) {
-            Ok(()) => {}
-            // Not the receiver's fault, so it keeps its link.
-            Err(SendError::TooLarge(length)) => {
-                tracing::error!(length, "a message is too large for a frame and was not sent");
-            }
-            Err(_) => self.close.cancel(),
-        }
-    }
-}
-
 /// The resources of the task, which live as long as the process.
 #[derive(Clone)]
 pub(super) struct Means {
     pub(super) config: Config,
     pub(super) shelf: Shelf,
+    pub(super) storage: Storage,
     pub(super) hub: Arc<Hub>,
     /// The size of the log from which the operator wants to go on, whatever is missing.
     pub(super) go_on_from: Option<u64>,
@@ -163,8 +147,9 @@ struct Task {
     store: CoordinatorStore,
     publisher: Publisher,
     shelf: Shelf,
+    storage: Storage,
     hub: Arc<Hub>,
-    links: BTreeMap<AccountName, Linked>,
+    links: Links,
     joins: BTreeMap<JoinId, oneshot::Sender<Result<u64, Refusal>>>,
     next_join: u64,
     /// Pending requests for the log from an entry on.
@@ -178,20 +163,13 @@ struct Task {
     directory: IvnDirectory,
 }
 
-/// A node's connection.
-struct Linked {
-    number: u64,
-    out: Outgoing,
-    identity: PublicKey,
-}
-
 impl Task {
     async fn start(
         directory: &IvnDirectory,
         secrets: impl Fn() -> CoordinatorSecrets,
         means: Means,
     ) -> Result<Self, IvnError> {
-        let Means { config, shelf, hub, go_on_from, waiting } = means;
+        let Means { config, shelf, storage, hub, go_on_from, waiting } = means;
         let Opened { store, machine, genesis } =
             open(directory, secrets, config, go_on_from).await.map_err(|error| match error {
                 IvnError::Restore(RestoreError::Keys) if directory.replacement().exists() => {
@@ -206,8 +184,9 @@ impl Task {
             store,
             publisher,
             shelf,
+            storage,
             hub,
-            links: BTreeMap::new(),
+            links: Links::new(),
             joins: BTreeMap::new(),
             next_join: 0,
             readers: Vec::new(),
@@ -218,6 +197,11 @@ impl Task {
             waiting,
             directory: directory.clone(),
         };
+        match task.shelf.stored().list().await {
+            Ok(stored) => task.storage.found(stored, now()),
+            Err(error) => tracing::warn!(%error, "the stored documents cannot be counted"),
+        }
+        task.collect();
         let effects = task.machine.start(now(), &mut OsRng);
         task.finish(effects).await?;
         Ok(task)
@@ -230,6 +214,8 @@ impl Task {
     ) -> Result<(), IvnError> {
         let mut publish = tokio::time::interval(PUBLISH_EVERY);
         publish.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut collect = tokio::time::interval(COLLECT_EVERY);
+        collect.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let mut batch = Vec::new();
             tokio::select! {
@@ -243,8 +229,16 @@ impl Task {
                     None => return Ok(()),
                 },
                 () = self.deadlines.next() => {}
+                account = self.links.ready() => {
+                    self.send_waiting(&account).await?;
+                    continue;
+                }
                 _ = publish.tick() => {
                     self.publish().await;
+                    continue;
+                }
+                _ = collect.tick() => {
+                    self.collect();
                     continue;
                 }
             }
@@ -276,23 +270,22 @@ impl Task {
                     out.close.cancel();
                     return;
                 }
-                let linked = Linked { number: link, out, identity };
-                if let Some(old) = self.links.insert(account.clone(), linked) {
-                    old.out.close.cancel();
+                if let Some(old) = self.links.insert(account.clone(), link, out, identity) {
+                    old.close.cancel();
                     let gone = Input::Disconnected(account.clone());
                     effects.extend(self.machine.handle(gone, now(), &mut OsRng));
                 }
                 Input::Connected(account)
             }
             Event::Disconnected { account, link } => {
-                if self.links.get(&account).is_none_or(|current| current.number != link) {
+                if !self.links.is_current(&account, link) {
                     return;
                 }
                 self.links.remove(&account);
                 Input::Disconnected(account)
             }
             Event::Received { account, link, message } => {
-                if self.links.get(&account).is_none_or(|current| current.number != link) {
+                if !self.links.is_current(&account, link) {
                     return;
                 }
                 Input::Received(account, *message)
@@ -424,11 +417,12 @@ impl Task {
     /// Disconnects accounts that connected with keys which the entries of other nodes replaced.
     fn drop_replaced_keys(&mut self) {
         let state = self.machine.state();
-        let replaced = |(account, linked): (&AccountName, &Linked)| {
-            let checked = state.check_connection(account, Some(linked.identity));
-            checked.is_err().then(|| account.clone())
-        };
-        let replaced: Vec<_> = self.links.iter().filter_map(replaced).collect();
+        let replaced: Vec<AccountName> = self
+            .links
+            .identities()
+            .filter(|(account, identity)| state.check_connection(account, Some(*identity)).is_err())
+            .map(|(account, _)| account.clone())
+            .collect();
         replaced.iter().for_each(|account| self.dismiss(account));
     }
 
@@ -439,9 +433,13 @@ impl Task {
         let reached = fail_points::before(durable.map(CoordinatorEffect::kind));
         let mut writes = Vec::new();
         let mut rest = Vec::new();
+        let mut requests = Vec::new();
         for effect in effects {
             match effect {
                 CoordinatorEffect::Append { index, entry } => {
+                    if matches!(entry.statement().body, Body::Request(_)) {
+                        requests.push(entry.id());
+                    }
                     let bytes = entry.to_bytes();
                     entry_log::describe(index, &entry);
                     self.recent.push(index, bytes.clone());
@@ -466,16 +464,20 @@ impl Task {
             self.store.commit(writes).await?;
         }
         fail_points::after(reached);
+        for request in requests {
+            let state = self.machine.state();
+            let request = state.request(request).ok();
+            self.delete(request.and_then(|request| self.storage.requested(state, request)));
+        }
         for effect in rest {
             let reached = fail_points::before([effect.kind()]);
             match effect {
                 CoordinatorEffect::Send(account, message) => {
-                    if let Some(linked) = self.links.get(&account) {
-                        linked.out.send(frame(&message));
-                    }
+                    self.links.send(&account, frame(&message));
                 }
                 CoordinatorEffect::SendLog { to, first, end, checkpoint } => {
-                    self.send_log(&to, first, end, checkpoint).await?;
+                    self.links.send_log(&to, Stretch { first, end, checkpoint });
+                    self.send_waiting(&to).await?;
                 }
                 CoordinatorEffect::Disconnect(account) => self.dismiss(&account),
                 CoordinatorEffect::SetDeadline(deadline, at) => {
@@ -495,14 +497,36 @@ impl Task {
         Ok(())
     }
 
+    /// Deletes the documents that no request needs.
+    fn collect(&self) {
+        self.delete(self.storage.collect(self.machine.state(), now()));
+        tracing::debug!(counts = ?self.storage.counts(), "the stored documents");
+    }
+
+    fn delete(&self, documents: impl IntoIterator<Item = Digest>) {
+        for commitment in documents {
+            let shelf = self.shelf.clone();
+            tokio::spawn(async move {
+                match shelf.remove(commitment).await {
+                    Ok(()) => {
+                        tracing::info!(%commitment, "a document is deleted: no request needs it")
+                    }
+                    Err(error) => {
+                        tracing::warn!(%commitment, %error, "a document cannot be deleted")
+                    }
+                }
+            });
+        }
+    }
+
     /// Ends all connections of an account, including those of its requests. Its link may first
     /// deliver the pending messages, which contain the reason.
     fn dismiss(&mut self, account: &AccountName) {
         let Ok(name) = quorate_network::ivn::AccountName::new(account.as_str()) else { return };
         let ivn = quorate_network::ivn::IvnId::new(*self.machine.state().ivn().as_bytes());
-        let link = self.links.remove(account).map(|linked| {
-            linked.out.close.cancel();
-            linked.out.link
+        let link = self.links.remove(account).map(|out| {
+            out.close.cancel();
+            out.link
         });
         tracing::info!(%account, "the account may not connect any more, or not with these keys");
         self.hub.disconnect_after(ivn, &name, async move {
@@ -512,22 +536,13 @@ impl Task {
         });
     }
 
-    async fn send_log(
-        &mut self,
-        to: &AccountName,
-        mut first: u64,
-        end: u64,
-        checkpoint: String,
-    ) -> Result<(), StoreError> {
-        let Some(out) = self.links.get(to).map(|linked| linked.out.clone()) else { return Ok(()) };
-        loop {
+    /// Sends the stored entries that wait for a node, as long as its link has room.
+    async fn send_waiting(&mut self, to: &AccountName) -> Result<(), StoreError> {
+        while let Some(Stretch { first, end, checkpoint }) = self.links.next_stretch(to) {
             let (after, chunk) = self.chunk(first, end, &checkpoint).await?;
-            out.send(frame(&chunk));
-            if after >= end || after == first || out.close.is_cancelled() {
-                return Ok(());
-            }
-            first = after;
+            self.links.sent(to, after, frame(&chunk));
         }
+        Ok(())
     }
 
     /// Returns the index after a chunk, and the message with it: as many of the entries
@@ -586,9 +601,7 @@ impl Task {
     }
 
     fn disconnect_all(&mut self) {
-        for linked in std::mem::take(&mut self.links).into_values() {
-            linked.out.close.cancel();
-        }
+        self.links.close_all();
     }
 }
 

@@ -7,10 +7,15 @@
 
 mod comparison;
 mod ivn;
+mod links;
 mod recent;
 mod report;
 mod reporter;
 mod routes;
+mod storage;
+#[cfg(test)]
+mod tests;
+mod upload;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -28,16 +33,22 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::reporter::CoordinatorReporter;
+use self::storage::Storage;
 use crate::api::{Code, Problem};
 use crate::control::socket;
 use crate::documents::Shelf;
 use crate::error_chain::chain;
-use crate::home::{CoordinatorHome, IvnDirectory, Limits};
+use crate::home::{CoordinatorConfig, CoordinatorHome, IvnDirectory};
 use crate::keystore::CoordinatorKeys;
+use crate::process_limits;
 use crate::store::documents::Documents;
 use crate::timers::wall_clock;
 use crate::{admin, fail_points, service_manager};
 
+/// File descriptors for the disk, and for everything else that is no connection.
+const RESERVED_DESCRIPTORS: usize = 256;
+/// More sockets would not help a single process.
+const MOST_SOCKETS: usize = 65_536;
 /// How long before its end a hub certificate is renewed. It is renewed daily, so that it survives
 /// any outage shorter than this.
 const RENEW_EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -90,12 +101,15 @@ pub async fn serve(
         let message = format!("{} has no IVN", home.path().display());
         return Err(Problem::new(Code::Failed, message).hint("quorate init"));
     }
-    let hub = Hub::new(HubOptions::default());
+    let descriptors = process_limits::raise_descriptors();
+    let sockets = descriptors.saturating_sub(RESERVED_DESCRIPTORS).clamp(64, MOST_SOCKETS);
+    tracing::info!(descriptors, sockets, "the limits of this process");
+    let hub = Hub::new(HubOptions { sockets, ..HubOptions::default() });
     let mut tasks = JoinSet::new();
     let (mut asked, mut comparisons) = (Vec::new(), Vec::new());
     for ivn in ivns {
         let directory = home.ivn(ivn);
-        let service = Service::open(ivn, directory, config.limits)?;
+        let service = Service::open(ivn, directory, &config)?;
         let (events, comparison) = service.start(&hub, &options, &mut tasks, &stop)?;
         asked.push((ivn, events));
         comparisons.push(comparison);
@@ -152,10 +166,15 @@ struct Service {
     secrets: CoordinatorSecrets,
     authority: Arc<CertificateAuthority>,
     shelf: Shelf,
+    storage: Storage,
 }
 
 impl Service {
-    fn open(ivn: IvnId, directory: IvnDirectory, limits: Limits) -> Result<Self, Problem> {
+    fn open(
+        ivn: IvnId,
+        directory: IvnDirectory,
+        config: &CoordinatorConfig,
+    ) -> Result<Self, Problem> {
         let keys = CoordinatorKeys::open(&directory.keys()).map_err(problem)?;
         let path = directory.ca_certificate();
         let certificate = std::fs::read_to_string(&path).map_err(|error| {
@@ -166,8 +185,11 @@ impl Service {
         let network_ivn = quorate_network::ivn::IvnId::new(*ivn.as_bytes());
         let authority =
             CertificateAuthority::load(network_ivn, &certificate, key).map_err(problem)?;
-        let shelf = Shelf::new(Documents::new(directory.documents()), limits.document_bytes);
-        Ok(Self { ivn, directory, secrets: keys.secrets, authority: Arc::new(authority), shelf })
+        let limit = config.limits.document_bytes;
+        let shelf = Shelf::new(Documents::new(directory.documents()), limit);
+        let storage = Storage::new(config.storage, limit);
+        let (secrets, authority) = (keys.secrets, Arc::new(authority));
+        Ok(Self { ivn, directory, secrets, authority, shelf, storage })
     }
 
     fn start(
@@ -177,11 +199,12 @@ impl Service {
         tasks: &mut JoinSet<Result<(), Problem>>,
         stop: &CancellationToken,
     ) -> Result<(mpsc::Sender<ivn::Event>, watch::Receiver<Option<String>>), Problem> {
-        let Self { ivn, directory, secrets, authority, shelf } = self;
+        let Self { ivn, directory, secrets, authority, shelf, storage } = self;
         let (events, receiver) = mpsc::channel(ivn::QUEUE);
         let routes = routes::routes(routes::Context {
             events: events.clone(),
             shelf: shelf.clone(),
+            storage: storage.clone(),
             authority: authority.clone(),
         });
         let mut issued = wall_clock();
@@ -212,14 +235,15 @@ impl Service {
         let means = ivn::Means {
             config: fail_points::deadlines(options.deadlines),
             shelf,
+            storage,
             hub: hub.clone(),
             go_on_from: options.go_on_from,
             waiting,
         };
         tasks.spawn(async move {
             let again = || CoordinatorSecrets {
-                log: SecretKey::from_seed(&secrets.log.seed()),
-                identity: SecretKey::from_seed(&secrets.identity.seed()),
+                log: SecretKey::from_seed(secrets.log.seed()),
+                identity: SecretKey::from_seed(secrets.identity.seed()),
             };
             ivn::run(directory, again, means, receiver, stop).await.map_err(|error| {
                 Problem::new(Code::Failed, format!("IVN {}: {}", ivn.short(), chain(&error)))

@@ -1,15 +1,18 @@
 //! The hub's routes of one IVN: for nodes the stream, documents, the log and its checkpoint; for
-//! strangers joining.
+//! strangers joining; for holders of an expired certificate renewing it.
+//!
+//! A member's request is authorised before its body is read, by the layer around all routes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Author, Body, Entry};
 use quorate_ceremony::identity::PublicKey;
@@ -23,45 +26,76 @@ use quorate_network::stream::{STREAM_PATH, StreamRequest};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::ivn::{Event, Member, Outgoing};
+use super::ivn::{Event, Member};
+use super::links::Outgoing;
+use super::storage::Storage;
+use super::upload;
 use crate::api::{Code, HttpProblem, PROBLEM_TYPE, Problem};
 use crate::documents::Shelf;
 use crate::fail_points;
 use crate::setup::wire::{
-    CHECK_ROUTE, CheckRequest, JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY,
+    CHECK_ROUTE, CheckRequest, JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, RENEW_ROUTE,
     certificate_request_hash,
 };
-use crate::store::documents::{DocumentError, DocumentPackage};
+use crate::store::documents::DocumentError;
 use crate::timers::wall_clock;
-
-/// How many messages wait for one node: enough for a long log while the node catches up.
-const NODE_QUEUE: usize = 1024;
 
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) shelf: Shelf,
+    pub(super) storage: Storage,
     pub(super) authority: Arc<CertificateAuthority>,
 }
 
 pub(super) fn routes(context: Context) -> Routes {
-    let limit = usize::try_from(context.shelf.limit()).unwrap_or(usize::MAX);
+    // The layer is outermost, so that no route reads a body before its sender is authorised.
+    let authorised = middleware::from_fn_with_state(context.clone(), authorise);
     let members = Router::new()
         .route(STREAM_PATH, get(stream))
         .route(
             "/ivn/v1/documents/{commitment}",
-            get(document).head(document_exists).put(put_document),
+            get(document).head(document_exists).put(upload::put_document),
         )
-        .layer(DefaultBodyLimit::max(limit))
         .route("/ivn/v1/checkpoint", get(checkpoint))
         .route("/ivn/v1/log/{first}", get(log))
+        .route(RENEW_ROUTE, post(renew))
+        .layer(DefaultBodyLimit::max(MAX_JOIN_BODY))
+        .layer(authorised.clone())
+        .with_state(context.clone());
+    let renewal = Router::new()
+        .route(RENEW_ROUTE, post(renew))
+        .fallback(expired)
+        .layer(DefaultBodyLimit::max(MAX_JOIN_BODY))
+        .layer(authorised)
         .with_state(context.clone());
     let join = Router::new()
         .route(JOIN_ROUTE, post(join))
         .route(CHECK_ROUTE, post(check_invitation))
         .layer(DefaultBodyLimit::max(MAX_JOIN_BODY))
         .with_state(context);
-    Routes { members, join }
+    Routes { members, join, renewal }
+}
+
+/// Lets a request pass only with an account that may connect, before its body is read.
+async fn authorise(
+    State(context): State<Context>,
+    Extension(peer): Extension<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match member(&context, &peer).await {
+        Ok(member) => {
+            request.extensions_mut().insert(member);
+            next.run(request).await
+        }
+        Err(refusal) => refusal,
+    }
+}
+
+async fn expired() -> Response {
+    let why = "the certificate has expired; the node renews it automatically";
+    problem(Problem::new(Code::Unreachable, why).hint("check the clocks of both machines"))
 }
 
 /// Returns the account of a connection, if it may connect and still has the keys of its
@@ -94,21 +128,21 @@ fn not_ready() -> Problem {
 }
 
 /// Returns a refusal with its code (RFC 9457).
-fn problem(problem: Problem) -> Response {
+pub(super) fn problem(problem: Problem) -> Response {
     let problem = HttpProblem::from(problem);
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let kind = [(header::CONTENT_TYPE, PROBLEM_TYPE)];
     (status, kind, serde_json::to_vec(&problem).unwrap_or_default()).into_response()
 }
 
-async fn stream(State(context): State<Context>, request: StreamRequest) -> Response {
+async fn stream(
+    State(context): State<Context>,
+    Extension(member): Extension<Member>,
+    request: StreamRequest,
+) -> Response {
     static LINKS: AtomicU64 = AtomicU64::new(0);
-    let member = match member(&context, request.peer()).await {
-        Ok(member) => member,
-        Err(refusal) => return refusal,
-    };
     let link = LINKS.fetch_add(1, Ordering::Relaxed);
-    let options = fail_points::links(LinkOptions { queue: NODE_QUEUE, ..LinkOptions::default() });
+    let options = fail_points::links(LinkOptions::default());
     request.accept(options, move |connection| relay(context, member, link, connection))
 }
 
@@ -159,16 +193,17 @@ async fn relay(context: Context, peer: Member, link: u64, connection: Link) {
 
 async fn document(
     State(context): State<Context>,
-    peer: axum::Extension<Peer>,
+    Extension(Member { account, .. }): Extension<Member>,
     Path(commitment): Path<Digest>,
 ) -> Response {
-    if let Err(refusal) = may_read(&context, &peer, commitment).await {
+    if let Err(refusal) = may_read(&context, &account, commitment).await {
         return refusal;
     }
     match context.shelf.get(commitment).await {
         Ok(Some(package)) => {
             let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
-            (kind, package.to_vec()).into_response()
+            // The copy in memory is shared, so that slow readers cost nothing.
+            (kind, Bytes::from_owner(package)).into_response()
         }
         Ok(None) => problem(Problem::new(Code::NoDocument, "there is no such document")),
         Err(error) => document_error(&error),
@@ -179,10 +214,10 @@ async fn document(
 /// when they connect, and upload those that the coordinator has lost.
 async fn document_exists(
     State(context): State<Context>,
-    peer: axum::Extension<Peer>,
+    Extension(Member { account, .. }): Extension<Member>,
     Path(commitment): Path<Digest>,
 ) -> Response {
-    if let Err(refusal) = may_read(&context, &peer, commitment).await {
+    if let Err(refusal) = may_read(&context, &account, commitment).await {
         return refusal;
     }
     match context.shelf.has(commitment).await {
@@ -193,8 +228,12 @@ async fn document_exists(
 }
 
 /// Checks that the account of a connection may read a document.
-async fn may_read(context: &Context, peer: &Peer, commitment: Digest) -> Result<(), Response> {
-    let account = member(context, peer).await?.account;
+async fn may_read(
+    context: &Context,
+    account: &AccountName,
+    commitment: Digest,
+) -> Result<(), Response> {
+    let account = account.clone();
     let (reply, answer) = oneshot::channel();
     let question = Event::MayRead { account, commitment, reply };
     context.events.send(question).await.map_err(|_| unavailable())?;
@@ -208,28 +247,7 @@ async fn may_read(context: &Context, peer: &Peer, commitment: Digest) -> Result<
     }
 }
 
-async fn put_document(
-    State(context): State<Context>,
-    peer: axum::Extension<Peer>,
-    Path(commitment): Path<Digest>,
-    package: Bytes,
-) -> Response {
-    if let Err(refusal) = member(&context, &peer).await {
-        return refusal;
-    }
-    let genuine =
-        DocumentPackage::from_bytes(&package).is_ok_and(|package| package.matches(commitment));
-    if !genuine {
-        let why = "the document does not match its commitment";
-        return problem(Problem::new(Code::OtherDocument, why));
-    }
-    match context.shelf.put(commitment, package.as_ref().into()).await {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(error) => document_error(&error),
-    }
-}
-
-fn document_error(error: &DocumentError) -> Response {
+pub(super) fn document_error(error: &DocumentError) -> Response {
     let code = match error {
         DocumentError::TooLarge { .. } => Code::DocumentTooLarge,
         DocumentError::Taken => Code::DocumentTaken,
@@ -239,10 +257,7 @@ fn document_error(error: &DocumentError) -> Response {
     problem(Problem::new(code, error.to_string()))
 }
 
-async fn checkpoint(State(context): State<Context>, peer: axum::Extension<Peer>) -> Response {
-    if let Err(refusal) = member(&context, &peer).await {
-        return refusal;
-    }
+async fn checkpoint(State(context): State<Context>) -> Response {
     let (reply, answer) = oneshot::channel();
     if context.events.send(Event::Checkpoint { reply }).await.is_err() {
         return unavailable();
@@ -256,14 +271,7 @@ async fn checkpoint(State(context): State<Context>, peer: axum::Extension<Peer>)
 /// Returns the log from an entry on, in the form of the stream. A stream belongs to the account's
 /// running node; this route lets a future node of the account read the log without disconnecting
 /// that one.
-async fn log(
-    State(context): State<Context>,
-    peer: axum::Extension<Peer>,
-    Path(first): Path<u64>,
-) -> Response {
-    if let Err(refusal) = member(&context, &peer).await {
-        return refusal;
-    }
+async fn log(State(context): State<Context>, Path(first): Path<u64>) -> Response {
     let (reply, answer) = oneshot::channel();
     if context.events.send(Event::Read { first, reply }).await.is_err() {
         return unavailable();
@@ -297,6 +305,25 @@ async fn join(
     State(context): State<Context>,
     axum::Json(request): axum::Json<JoinRequest>,
 ) -> Response {
+    match admitted(&context, &request).await {
+        Ok(response) => axum::Json(response).into_response(),
+        Err(refusal) => problem(refusal),
+    }
+}
+
+/// Renews the certificate of a connection's own account. Other joining connections cannot delay
+/// it.
+async fn renew(
+    State(context): State<Context>,
+    Extension(member): Extension<Member>,
+    axum::Json(request): axum::Json<JoinRequest>,
+) -> Response {
+    let author =
+        Entry::from_bytes(&request.entry.0).ok().map(|entry| entry.statement().author.clone());
+    if author != Some(Author::Account(member.account)) {
+        let why = "an account renews only its own certificate";
+        return problem(Problem::new(Code::NotAllowed, why));
+    }
     match admitted(&context, &request).await {
         Ok(response) => axum::Json(response).into_response(),
         Err(refusal) => problem(refusal),

@@ -79,6 +79,34 @@ pub struct CoordinatorConfig {
     /// Where members find the hub, `host:port`.
     pub hub: String,
     pub limits: Limits,
+    /// The defaults are not written to the file.
+    #[serde(default, skip_serializing_if = "StorageLimits::is_default")]
+    pub storage: StorageLimits,
+}
+
+/// Bounds on the documents that the coordinator stores for each IVN.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageLimits {
+    /// Most bytes of an account's documents that are not signed yet.
+    pub account_bytes: u64,
+    /// Most bytes of an IVN's documents.
+    pub ivn_bytes: u64,
+    /// Bytes of the disk that documents leave free, for the logs. On a small disk, a tenth of it.
+    pub reserve_bytes: u64,
+}
+
+impl Default for StorageLimits {
+    /// 1 GiB for each account, 16 GiB for each IVN, and 1 GiB for the logs.
+    fn default() -> Self {
+        Self { account_bytes: 1 << 30, ivn_bytes: 16 << 30, reserve_bytes: 1 << 30 }
+    }
+}
+
+impl StorageLimits {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Bounds on what others send.

@@ -1,10 +1,11 @@
 //! Keeps a node's settings: renews its certificate before it expires, and the address that it dials
 //! when the coordinator moves.
 //!
-//! The node asks for it as for the first one: without a certificate, with the log entry that
-//! contains the account's keys (usually its admission) and a proof by its identity key. So a node
-//! that was off until its certificate expired returns automatically, and one whose account was
-//! removed does not.
+//! The node asks for it as for the first one: with the log entry that contains the account's keys
+//! (usually its admission) and a proof by its identity key. It asks over a connection with its
+//! present certificate, which the coordinator accepts for that even if it has expired. So strangers
+//! who join cannot delay it, a node that was off until its certificate expired returns
+//! automatically, and one whose account was removed does not.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use super::task::Move;
 use crate::api::{Answer, Code, Problem};
 use crate::home::{NodeConfig, NodeHome};
 use crate::setup::wire::{
-    JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, certificate_request_hash,
+    JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, RENEW_ROUTE, certificate_request_hash,
 };
 use crate::timers::wall_clock;
 
@@ -138,11 +139,16 @@ impl Renewal {
         };
         let body = serde_json::to_vec(&request).map_err(|error| problem(&error))?;
         let options = ClientOptions { max_answer: MAX_JOIN_BODY, ..ClientOptions::default() };
-        let client = HubClient::new(dialler(config, self.authority, None)?, options);
-        let answer = client
-            .request(http::Method::POST, JOIN_ROUTE, Body::Json(body))
-            .await
-            .map_err(|error| problem(&error))?;
+        let ask = async |key: Option<&NodeKey>, route: &str| {
+            let client = HubClient::new(dialler(config, self.authority, key)?, options);
+            let answer = client.request(http::Method::POST, route, Body::Json(body.clone())).await;
+            answer.map_err(|error| problem(&error))
+        };
+        let answer = match ask(Some(&self.key), RENEW_ROUTE).await {
+            // A certificate that is damaged does not get through the handshake.
+            Err(_) => ask(None, JOIN_ROUTE).await?,
+            Ok(answer) => answer,
+        };
         if !answer.status.is_success() {
             let problem = Problem::from_http(answer.status.as_u16(), &answer.body);
             let message = format!("the hub rejected the request: {}", problem.message);

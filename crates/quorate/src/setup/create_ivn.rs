@@ -20,7 +20,9 @@ use super::error::SetupError;
 use super::join::Choices;
 use super::keys::make_or_open;
 use super::undo::Undo;
-use crate::home::{CoordinatorConfig, CoordinatorHome, IvnDirectory, Limits, NodeConfig, NodeHome};
+use crate::home::{
+    CoordinatorConfig, CoordinatorHome, IvnDirectory, Limits, NodeConfig, NodeHome, StorageLimits,
+};
 use crate::keystore::{CoordinatorKeys, KeyProtector};
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
 use crate::store::durable;
@@ -157,6 +159,7 @@ fn coordinator_config(plan: &Plan) -> CoordinatorConfig {
         listen: plan.listen.clone(),
         hub: plan.hub.to_string(),
         limits: Limits::default(),
+        storage: StorageLimits::default(),
     }
 }
 

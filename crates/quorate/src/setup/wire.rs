@@ -12,6 +12,10 @@ pub const JOIN_ROUTE: &str = "/join/v1";
 /// The route that answers whether an invitation can be used, with status 204 or a problem.
 pub const CHECK_ROUTE: &str = "/join/v1/check";
 
+/// The route for a new certificate of an account that has one, even an expired one. Messages as
+/// on [`JOIN_ROUTE`].
+pub const RENEW_ROUTE: &str = "/ivn/v1/certificate";
+
 /// Most bytes of a request or an answer.
 pub const MAX_JOIN_BODY: usize = 256 << 10;
 

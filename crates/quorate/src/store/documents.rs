@@ -68,12 +68,48 @@ impl Documents {
         in_background(move || fs::exists(path).map_err(DocumentError::Unreadable)).await
     }
 
-    fn path(&self, commitment: Digest) -> PathBuf {
+    /// Returns the commitments and lengths of all stored packages, and deletes what interrupted
+    /// uploads left.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be read.
+    pub async fn list(&self) -> Result<Vec<(Digest, u64)>, DocumentError> {
+        let directory = self.directory.clone();
+        in_background(move || list(&directory).map_err(DocumentError::Unreadable)).await
+    }
+
+    /// Deletes a package. A missing one is no error.
+    ///
+    /// # Errors
+    ///
+    /// When the disk fails.
+    pub async fn remove(&self, commitment: Digest) -> Result<(), DocumentError> {
+        let path = self.path(commitment);
+        in_background(move || match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(DocumentError::NotWritten(error))
+            }
+            _ => Ok(()),
+        })
+        .await
+    }
+
+    /// Returns the size of the disk, and the bytes of it that are free.
+    pub fn disk(&self) -> Option<(u64, u64)> {
+        // Before the first upload, the directory does not exist.
+        let here = [Some(self.directory.as_path()), self.directory.parent()];
+        let disk = here.into_iter().flatten().find_map(|path| rustix::fs::statvfs(path).ok())?;
+        let of = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
+        Some((of(disk.f_blocks), of(disk.f_bavail)))
+    }
+
+    pub(crate) fn path(&self, commitment: Digest) -> PathBuf {
         self.directory.join(commitment.to_string())
     }
 }
 
-async fn in_background<T: Send + 'static>(
+pub(super) async fn in_background<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, DocumentError> + Send + 'static,
 ) -> Result<T, DocumentError> {
     match spawn_blocking(work).await {
@@ -81,6 +117,25 @@ async fn in_background<T: Send + 'static>(
         // Only when the runtime shuts down.
         Err(error) => Err(DocumentError::NotWritten(io::Error::other(error))),
     }
+}
+
+fn list(directory: &Path) -> io::Result<Vec<(Digest, u64)>> {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if durable::is_unfinished(&entry.path()) {
+            drop(fs::remove_file(entry.path()));
+        } else if let Some(name) = entry.file_name().to_str()
+            && let Ok(commitment) = name.parse()
+        {
+            found.push((commitment, entry.metadata()?.len()));
+        }
+    }
+    Ok(found)
 }
 
 fn put(path: &Path, package: &[u8]) -> Result<(), DocumentError> {
@@ -136,7 +191,7 @@ pub enum DocumentError {
 }
 
 impl DocumentError {
-    fn from_write(error: io::Error) -> Self {
+    pub(super) fn from_write(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull,
             _ => Self::NotWritten(error),

@@ -15,5 +15,6 @@ pub mod node;
 pub mod place;
 pub mod publish;
 pub(crate) mod published;
+pub(crate) mod upload;
 
 pub use error::{Refusal, StoreError};

@@ -334,6 +334,36 @@ fn a_missing_document_is_requested_again() {
     assert_eq!(wants(&effects), [request]);
 }
 
+#[test]
+fn a_connection_is_announced_with_one_name_to_each_node() {
+    let log = TestLog::keyed();
+    let mut coordinator = coordinator(&log);
+    let mut log = log;
+    let names = |effects: &[CoordinatorEffect]| {
+        let told = effects.iter().filter_map(|effect| match effect {
+            CoordinatorEffect::Send(to, FromCoordinator::Presence { online, .. }) => {
+                Some((to.clone(), online.len()))
+            }
+            CoordinatorEffect::Send(to, FromCoordinator::PresenceChanged { .. }) => {
+                Some((to.clone(), 1))
+            }
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    for (account, expected) in [
+        ("ada", vec![(name("ada"), 1)]),
+        ("ben", vec![(name("ben"), 2), (name("ada"), 1)]),
+        ("cyd", vec![(name("cyd"), 3), (name("ada"), 1), (name("ben"), 1)]),
+        ("cyd", vec![(name("cyd"), 3)]),
+    ] {
+        let effects = tell(&mut coordinator, &mut log, Input::Connected(name(account)));
+        assert_eq!(names(&effects), expected);
+    }
+    let effects = tell(&mut coordinator, &mut log, Input::Disconnected(name("ada")));
+    assert_eq!(names(&effects), [(name("ben"), 1), (name("cyd"), 1)]);
+}
+
 fn rejection(effects: &[CoordinatorEffect]) -> Option<&Refusal> {
     effects.iter().find_map(|effect| match effect {
         CoordinatorEffect::Send(_, FromCoordinator::Rejected { reason, .. }) => Some(reason),

@@ -3,7 +3,7 @@
 use super::*;
 use crate::entry::GroupChange;
 use crate::held::HELD_BY_NODE;
-use crate::message::FromCoordinator::{Presence, Rejected};
+use crate::message::FromCoordinator::{Presence, PresenceChanged, Rejected};
 use crate::names::{Digest, GroupName};
 use crate::state::Refusal;
 use crate::state::refusal::{Entries, Requests, Sessions};
@@ -273,6 +273,10 @@ fn a_node_tells_how_it_stands() {
     assert_eq!((bench.node.misbehaviour(), bench.node.clock_lead()), (None, None));
     bench.receive(Presence { online: vec![name("ada"), name("ben")], clock: Timestamp(0) });
     assert_eq!(bench.node.online(), &[name("ada"), name("ben")].into());
+    for (account, online) in [("cyd", true), ("ada", false), ("ada", false)] {
+        bench.receive(PresenceChanged { account: name(account), online, clock: Timestamp(0) });
+    }
+    assert_eq!(bench.node.online(), &[name("ben"), name("cyd")].into());
     bench.log.wait(1);
     let open = bench.log.requests("ada", bench.log.request()).unwrap();
     bench.show();

@@ -29,6 +29,9 @@ pub struct Group {
     pub defined: EntryId,
     pub(in crate::state) defined_at: Turn,
     pub accepted: BTreeSet<AccountName>,
+    /// The index of the entry with which each present member joined, except those of the first
+    /// epoch.
+    pub(in crate::state) joined: BTreeMap<AccountName, u64>,
     /// The running session that makes the key or new shares of it, or repairs a share.
     pub session: Option<Session>,
     /// The failed sessions since the group was defined, or since the latest change was proposed.

@@ -1,6 +1,6 @@
 //! How a group is defined, and how its members accept it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entry::{GroupDefinition, Role};
 use crate::names::{AccountName, EntryId, GroupName};
@@ -41,6 +41,7 @@ impl IvnState {
             past: Vec::new(),
             key: None,
             change: None,
+            joined: BTreeMap::new(),
             past_changes: Vec::new(),
             past_epochs: Vec::new(),
             confirmations: Vec::new(),

@@ -346,21 +346,29 @@ impl IvnState {
             .collect()
     }
 
+    /// The request that was opened for a document: only the first counts, because anyone can copy a
+    /// commitment from the log into a new request.
+    pub fn request_of_document(&self, document: Digest) -> Option<&RequestState> {
+        self.requests.get(self.documents.get(&document)?)
+    }
+
     /// Whether an account may read a document: it requested it, or is a member of the group that is
     /// to sign it.
     pub fn may_read(&self, account: &AccountName, document: Digest) -> bool {
-        // Only the first request counts: anyone can copy a commitment from the log into a new
-        // request.
-        let first = self.documents.get(&document).and_then(|id| self.requests.get(id));
-        first.is_some_and(|state| {
+        self.request_of_document(document).is_some_and(|state| {
             let replaced = self.accounts.get(account).and_then(|account| account.replaced);
             // The owner of keys that an admin gave to the requester may not read it,
             let asked =
                 state.requester == *account && replaced.is_none_or(|since| since < state.index);
             // nor the owner of keys that an admin gave to a member, until the other members give it
             // a share.
+            // A member that joined later reads only what it can still decide.
             let decides = self.groups.get(&state.request.group).is_some_and(|group| {
-                group.has_member(account) && group.unable(account) != Some(Unable::Replaced)
+                let undecided = matches!(state.status, Status::Open | Status::Approved);
+                let knew = group.joined.get(account).is_none_or(|joined| *joined < state.index);
+                group.has_member(account)
+                    && group.unable(account) != Some(Unable::Replaced)
+                    && (knew || undecided)
             });
             asked || decides
         })

@@ -233,6 +233,10 @@ impl IvnState {
             });
             group.confirmations.extend(confirmation);
             group.accepted = definition.members.iter().cloned().collect();
+            let present = &group.definition.members;
+            let joined = definition.members.iter().filter(|name| !present.contains(*name));
+            group.joined.extend(joined.map(|name| (name.clone(), index)));
+            group.joined.retain(|name, _| definition.members.contains(name));
             group.definition = definition;
             group.defined = authority;
             group.end_change(ChangeEnd::Done { epoch });

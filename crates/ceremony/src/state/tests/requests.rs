@@ -417,3 +417,32 @@ fn only_the_first_requester_and_the_members_read_a_document() {
     log.requests("ada", log.request()).unwrap();
     assert_eq!(may_read(&log), [true, true, true, false]);
 }
+
+#[test]
+fn a_joiner_reads_only_what_it_can_still_decide() {
+    let mut log = TestLog::keyed();
+    log.admits("dan", Role::Member);
+    let document = |number| Digest::new([number; 32]);
+    let mut ids = Vec::new();
+    for number in 1..4 {
+        log.wait(1);
+        ids.push(
+            log.requests("ada", Request { document: document(number), ..log.request() }).unwrap(),
+        );
+    }
+    log.approves("ben", ids[0]).unwrap();
+    let signature = log.signature_over(ids[0], &["ada", "ben"], b"document");
+    log.coordinator_says(signature).unwrap();
+    log.refuses("ben", ids[1]).unwrap();
+    log.refuses("cyd", ids[1]).unwrap();
+    log.change(&["ada", "ben", "cyd", "dan"], 2, session(2));
+    log.wait(1);
+    log.requests("ada", Request { document: document(4), ..log.request() }).unwrap();
+    let may_read = |log: &TestLog, account: &str| {
+        (1..5)
+            .map(|number| log.state.may_read(&name(account), document(number)))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(may_read(&log, "dan"), [false, false, true, true]);
+    assert_eq!(may_read(&log, "cyd"), [true; 4]);
+}

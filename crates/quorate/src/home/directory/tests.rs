@@ -8,7 +8,7 @@ use quorate_ceremony::encoding::Base64;
 
 use super::*;
 use crate::file_problem::FileProblem;
-use crate::home::Limits;
+use crate::home::{Limits, StorageLimits};
 
 fn node_config() -> NodeConfig {
     NodeConfig {
@@ -32,6 +32,7 @@ fn coordinator_config() -> CoordinatorConfig {
         listen: "127.0.0.1:0".into(),
         hub: "localhost:7000".into(),
         limits: Limits::default(),
+        storage: StorageLimits::default(),
     }
 }
 
