@@ -258,6 +258,10 @@ impl Task {
             for (first, reply) in std::mem::take(&mut self.readers) {
                 self.read(first, reply).await?;
             }
+            // The task may be too busy to wait for this.
+            while let Some(account) = self.links.next_ready() {
+                self.send_waiting(&account).await?;
+            }
         }
     }
 
@@ -331,7 +335,7 @@ impl Task {
                 return;
             }
             Event::Report { reply } => {
-                let _ = reply.send(super::report::of(&self.machine));
+                let _ = reply.send(super::report::of(&self.machine, self.storage.counts()));
                 return;
             }
             Event::MayConnect { peer: Member { account, identity }, reply } => {

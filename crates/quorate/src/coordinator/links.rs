@@ -118,17 +118,27 @@ impl Links {
     pub(super) async fn ready(&mut self) -> AccountName {
         loop {
             // The sender is in this value, so that the channel never ends.
-            let Some((account, number)) = self.ready.1.recv().await else {
-                std::future::pending().await
-            };
-            if let Some(link) = self.by_account.get_mut(&account)
-                && link.number == number
-            {
-                link.is_watched = false;
-                self.advance(&account);
+            let Some(ready) = self.ready.1.recv().await else { std::future::pending().await };
+            if let Some(account) = self.noticed(ready) {
                 return account;
             }
         }
+    }
+
+    /// The account of a link that has room again, if there is one.
+    pub(super) fn next_ready(&mut self) -> Option<AccountName> {
+        while let Ok(ready) = self.ready.1.try_recv() {
+            if let Some(account) = self.noticed(ready) {
+                return Some(account);
+            }
+        }
+        None
+    }
+
+    fn noticed(&mut self, (account, number): Ready) -> Option<AccountName> {
+        let link = self.by_account.get_mut(&account).filter(|link| link.number == number)?;
+        link.is_watched = false;
+        Some(account)
     }
 
     /// The stored entries that a link can take now.

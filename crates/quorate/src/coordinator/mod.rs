@@ -5,6 +5,7 @@
 //! documents and certificate authority. A route has access only to the IVN whose authority issued
 //! the connection's certificate.
 
+mod answers;
 mod comparison;
 mod ivn;
 mod links;
@@ -32,6 +33,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use self::answers::Answers;
 use self::reporter::CoordinatorReporter;
 use self::storage::Storage;
 use crate::api::{Code, Problem};
@@ -114,7 +116,13 @@ pub async fn serve(
         asked.push((ivn, events));
         comparisons.push(comparison);
     }
-    start_admin(home.path(), options.admin, CoordinatorReporter(asked), &stop).await?;
+    start_admin(
+        home.path(),
+        options.admin,
+        CoordinatorReporter { ivns: asked, hub: hub.clone() },
+        &stop,
+    )
+    .await?;
     let listener =
         TcpListener::bind(listen).await.map_err(|error| cannot_listen(listen, &error))?;
     let address = listener.local_addr().map_err(problem)?;
@@ -205,6 +213,7 @@ impl Service {
             events: events.clone(),
             shelf: shelf.clone(),
             storage: storage.clone(),
+            answers: Answers::new(shelf.limit()),
             authority: authority.clone(),
         });
         let mut issued = wall_clock();

@@ -7,11 +7,12 @@ use quorate_ceremony::names::AccountName;
 use quorate_ceremony::state::RequestStage;
 
 use super::comparison::sentence;
+use super::storage::StorageCounts;
 use crate::admin::{Metrics, Report};
 use crate::timers::now;
 
 /// Reports on one IVN.
-pub(super) fn of(machine: &Coordinator) -> Report {
+pub(super) fn of(machine: &Coordinator, stored: StorageCounts) -> Report {
     let state = machine.state();
     let ivn = state.ivn().to_string();
     let mut metrics = Metrics::default();
@@ -22,6 +23,27 @@ pub(super) fn of(machine: &Coordinator) -> Report {
     of_ivn("quorate_log_signed_entries", "Entries under the latest signed checkpoint", published);
     let compared = machine.is_compared();
     of_ivn("quorate_log_compared", "0 while the log is compared with the nodes'", compared.into());
+    for (name, help, value) in [
+        ("quorate_documents", "Stored documents", count(stored.documents)),
+        ("quorate_document_bytes", "Bytes of stored documents and uploads", stored.bytes),
+        (
+            "quorate_unclaimed_document_bytes",
+            "Bytes of documents that no request names",
+            stored.unclaimed_bytes,
+        ),
+        (
+            "quorate_uploads_rejected",
+            "Uploads rejected because of a limit, since the start",
+            stored.rejected,
+        ),
+        (
+            "quorate_documents_in_memory_bytes",
+            "Bytes of documents that are being signed",
+            count(machine.held_bytes()),
+        ),
+    ] {
+        of_ivn(name, help, value);
+    }
     let online: BTreeSet<&AccountName> = machine.online().collect();
     for account in state.accounts().keys() {
         let labels = [("ivn", ivn.as_str()), ("account", account.as_str())];

@@ -1,8 +1,10 @@
 //! Asks the tasks of a running coordinator for its health and metrics.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_ceremony::names::IvnId;
+use quorate_network::hub::Hub;
 use tokio::sync::{mpsc, oneshot};
 
 use super::ivn::Event;
@@ -12,12 +14,37 @@ use crate::admin::{Report, Reporter};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Asks the tasks of all IVNs how they are.
-pub(super) struct CoordinatorReporter(pub(super) Vec<(IvnId, mpsc::Sender<Event>)>);
+pub(super) struct CoordinatorReporter {
+    pub(super) ivns: Vec<(IvnId, mpsc::Sender<Event>)>,
+    pub(super) hub: Arc<Hub>,
+}
 
 impl Reporter for CoordinatorReporter {
     async fn report(&self) -> Option<Report> {
         let mut all = Report::default();
-        for (ivn, events) in &self.0 {
+        let counts = self.hub.counts();
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        for (name, help, value) in [
+            ("quorate_sockets", "Open sockets of the hub", count(counts.sockets)),
+            (
+                "quorate_stranger_sockets",
+                "Open sockets without a member's certificate",
+                count(counts.strangers),
+            ),
+            (
+                "quorate_sockets_rejected",
+                "Sockets closed at once because of a limit, since the start",
+                counts.sockets_rejected,
+            ),
+            (
+                "quorate_connections_rejected",
+                "Connections rejected because of a limit, since the start",
+                counts.connections_rejected,
+            ),
+        ] {
+            all.metrics.gauge(name, help, &[], value);
+        }
+        for (ivn, events) in &self.ivns {
             let asked = async {
                 let (reply, answer) = oneshot::channel();
                 events.send(Event::Report { reply }).await.ok()?;

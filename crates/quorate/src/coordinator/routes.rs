@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{self, Next};
@@ -24,8 +24,10 @@ use quorate_network::hub::Routes;
 use quorate_network::link::{Link, LinkOptions};
 use quorate_network::stream::{STREAM_PATH, StreamRequest};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::answers::Answers;
 use super::ivn::{Event, Member};
 use super::links::Outgoing;
 use super::storage::Storage;
@@ -40,11 +42,15 @@ use crate::setup::wire::{
 use crate::store::documents::DocumentError;
 use crate::timers::wall_clock;
 
+/// How long a request for a document waits for earlier answers to be read.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) shelf: Shelf,
     pub(super) storage: Storage,
+    pub(super) answers: Answers,
     pub(super) authority: Arc<CertificateAuthority>,
 }
 
@@ -199,13 +205,21 @@ async fn document(
     if let Err(refusal) = may_read(&context, &account, commitment).await {
         return refusal;
     }
+    let absent = || problem(Problem::new(Code::NoDocument, "there is no such document"));
+    let Ok(file) = tokio::fs::metadata(context.shelf.stored().path(commitment)).await else {
+        return absent();
+    };
+    let room = timeout(LONGEST_WAIT, context.answers.room(&account, file.len())).await;
+    let Ok(Some(room)) = room else {
+        let why = format!("earlier answers were not read within {LONGEST_WAIT:?}; try again");
+        return problem(Problem::new(Code::TooSlow, why));
+    };
     match context.shelf.get(commitment).await {
         Ok(Some(package)) => {
             let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
-            // The copy in memory is shared, so that slow readers cost nothing.
-            (kind, Bytes::from_owner(package)).into_response()
+            (kind, room.hold(package)).into_response()
         }
-        Ok(None) => problem(Problem::new(Code::NoDocument, "there is no such document")),
+        Ok(None) => absent(),
         Err(error) => document_error(&error),
     }
 }

@@ -14,6 +14,7 @@ use quorate_network::ivn::IvnId;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::answers::Answers;
 use super::ivn::Event;
 use super::routes::{Context, routes};
 use super::storage::{Storage, StorageCounts};
@@ -54,7 +55,13 @@ async fn served() -> Served {
             }
         }
     });
-    let context = Context { events, shelf, storage: storage.clone(), authority: authority.clone() };
+    let context = Context {
+        events,
+        shelf,
+        storage: storage.clone(),
+        answers: Answers::new(DOCUMENT),
+        authority: authority.clone(),
+    };
     let hub = Hub::new(HubOptions::default());
     hub.serve(&authority, routes(context), SystemTime::now()).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -145,9 +145,9 @@ impl Renewal {
             answer.map_err(|error| problem(&error))
         };
         let answer = match ask(Some(&self.key), RENEW_ROUTE).await {
-            // A certificate that is damaged does not get through the handshake.
-            Err(_) => ask(None, JOIN_ROUTE).await?,
-            Ok(answer) => answer,
+            Ok(answer) if answer.status.is_success() => answer,
+            // The certificate may be damaged, or of earlier keys.
+            _ => ask(None, JOIN_ROUTE).await?,
         };
         if !answer.status.is_success() {
             let problem = Problem::from_http(answer.status.as_u16(), &answer.body);
