@@ -95,7 +95,10 @@ async fn authorise(
             request.extensions_mut().insert(member);
             next.run(request).await
         }
-        Err(refusal) => refusal,
+        Err(refusal) => {
+            upload::discard(request.into_body(), context.shelf.limit()).await;
+            refusal
+        }
     }
 }
 

@@ -30,6 +30,9 @@ const IDLE: Duration = Duration::from_secs(20);
 /// How long an upload may take.
 const LONGEST: Duration = Duration::from_secs(10 * 60);
 
+/// How long the rest of a rejected body is read.
+const LONGEST_REJECTION: Duration = Duration::from_secs(30);
+
 pub(super) async fn put_document(
     State(context): State<Context>,
     Extension(member): Extension<Member>,
@@ -47,7 +50,10 @@ pub(super) async fn put_document(
     let disk = context.shelf.stored().disk();
     let reserved = match context.storage.reserve(&member.account, length, disk) {
         Ok(reserved) => reserved,
-        Err(full) => return full_response(&full),
+        Err(full) => {
+            discard(body, limit).await;
+            return full_response(&full);
+        }
     };
     let receive = receive(&context, commitment, length, body);
     match timeout(LONGEST, receive).await.unwrap_or(Err(Failed::TooSlow(LONGEST))) {
@@ -99,6 +105,21 @@ async fn receive(
         true => Ok(()),
         false => Err(Failed::Other),
     }
+}
+
+/// Reads the rest of a rejected body and forgets it, as long as it is not longer than a document.
+/// Otherwise the sender would see a broken connection instead of the reason.
+pub(super) async fn discard(mut body: Body, limit: u64) {
+    let rest = async {
+        let mut received = 0_u64;
+        while let Ok(Some(piece)) = next(&mut body).await {
+            received = received.saturating_add(piece.len() as u64);
+            if received > limit {
+                return;
+            }
+        }
+    };
+    let _ = timeout(LONGEST_REJECTION, rest).await;
 }
 
 /// The next bytes of a body; `None` at its end.
