@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dependency_from_elsewhere_or_without_a_licence_is_a_problem() {
+    fn a_dependency_needs_a_known_source_and_a_permitted_licence() {
         let of = |source: Value, licence: Value| {
             problem(&json!({ "name": "x", "version": "1", "source": source, "license": licence }))
         };

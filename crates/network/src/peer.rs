@@ -52,7 +52,7 @@ impl Peer {
     }
 }
 
-/// Who holds a connection.
+/// The holder of a connection.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) enum Holder {
     Account(AccountName),

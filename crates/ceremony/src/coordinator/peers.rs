@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::input::Call;
 use crate::effect::CoordinatorEffect;
 use crate::message::FromCoordinator;
-use crate::names::AccountName;
+use crate::names::{AccountName, Timestamp};
 
 /// The connected nodes, and how many entries each has: `None` until its hello.
 #[derive(Default)]
@@ -15,17 +15,26 @@ impl Peers {
     /// A node connected. It receives all connected accounts, the others only this one.
     pub(super) fn connect(&mut self, account: AccountName, call: &mut Call<'_>) {
         let is_new = self.0.insert(account.clone(), None).is_none();
-        let online = self.0.keys().cloned().collect();
-        let presence = FromCoordinator::Presence { online, clock: call.now };
-        call.push(CoordinatorEffect::Send(account.clone(), presence));
-        if is_new {
-            self.announce(&account, call);
+        for to in self.0.keys() {
+            let message = if *to == account {
+                let online = self.0.keys().cloned().collect();
+                FromCoordinator::Presence { online, clock: call.now }
+            } else if is_new {
+                changed(&account, true, call.now)
+            } else {
+                continue;
+            };
+            call.push(CoordinatorEffect::Send(to.clone(), message));
         }
     }
 
     pub(super) fn disconnect(&mut self, account: &AccountName, call: &mut Call<'_>) {
-        if self.0.remove(account).is_some() {
-            self.announce(account, call);
+        if self.0.remove(account).is_none() {
+            return;
+        }
+        for to in self.0.keys() {
+            let message = changed(account, false, call.now);
+            call.push(CoordinatorEffect::Send(to.clone(), message));
         }
     }
 
@@ -54,15 +63,9 @@ impl Peers {
     pub(super) fn online(&self) -> impl Iterator<Item = &AccountName> {
         self.0.keys()
     }
+}
 
-    /// Tells all other nodes that an account has connected or disconnected.
-    fn announce(&self, changed: &AccountName, call: &mut Call<'_>) {
-        let online = self.0.contains_key(changed);
-        for account in self.0.keys().filter(|account| *account != changed) {
-            let changed = changed.clone();
-            let change =
-                FromCoordinator::PresenceChanged { account: changed, online, clock: call.now };
-            call.push(CoordinatorEffect::Send(account.clone(), change));
-        }
-    }
+/// Reports that an account has connected or disconnected.
+fn changed(account: &AccountName, online: bool, clock: Timestamp) -> FromCoordinator {
+    FromCoordinator::PresenceChanged { account: account.clone(), online, clock }
 }

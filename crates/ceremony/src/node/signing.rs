@@ -289,8 +289,8 @@ impl Signing {
         call.send(FromNode::Commitments { session, commitments });
     }
 
-    /// Round two: makes the share from everybody's commitments, and consumes the nonces. Returns the
-    /// request whose document has to be read first, if it is not held.
+    /// Round two: makes the share from everybody's commitments, and consumes the nonces. Returns
+    /// the request whose document has to be read first, if it is not held.
     pub(super) fn package(
         &mut self,
         grounds: &Grounds<'_>,

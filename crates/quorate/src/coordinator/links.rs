@@ -1,12 +1,12 @@
 //! The links to the nodes of an IVN, and what waits for each.
 //!
 //! - Upon a message: send it, unless others wait or the link has no room; then it waits.
-//! - Upon stored entries for a node: read and send as many as fit one message, and continue when the
-//!   link has sent nearly everything before.
+//! - Upon stored entries for a node: read and send as many as fit one message, and continue when
+//!   the link has sent nearly everything before.
 //! - Upon too much that waits: end the link. Its node asks again for what it lacks.
 //!
-//! Thus a node that reads slowly, or not at all, takes little memory, and the others do not wait for
-//! it. An account has one link, so it catches up only once at a time.
+//! Thus a node that reads slowly, or not at all, takes little memory, and the others do not wait
+//! for it. An account has one link, so it catches up only once at a time.
 
 use std::collections::{BTreeMap, VecDeque};
 

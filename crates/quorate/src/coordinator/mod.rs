@@ -7,6 +7,7 @@
 
 mod answers;
 mod comparison;
+mod context;
 mod ivn;
 mod links;
 mod recent;
@@ -34,6 +35,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::answers::Answers;
+use self::context::Context;
 use self::reporter::CoordinatorReporter;
 use self::storage::Storage;
 use crate::api::{Code, Problem};
@@ -209,7 +211,7 @@ impl Service {
     ) -> Result<(mpsc::Sender<ivn::Event>, watch::Receiver<Option<String>>), Problem> {
         let Self { ivn, directory, secrets, authority, shelf, storage } = self;
         let (events, receiver) = mpsc::channel(ivn::QUEUE);
-        let routes = routes::routes(routes::Context {
+        let routes = routes::routes(Context {
             events: events.clone(),
             shelf: shelf.clone(),
             storage: storage.clone(),

@@ -33,7 +33,7 @@ impl Reporter for CoordinatorReporter {
             ),
             (
                 "quorate_sockets_rejected",
-                "Sockets closed at once because of a limit, since the start",
+                "Sockets closed immediately because of a limit, since the start",
                 counts.sockets_rejected,
             ),
             (

@@ -3,7 +3,6 @@
 //!
 //! A member's request is authorised before its body is read, by the layer around all routes.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -19,40 +18,27 @@ use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::message::FromNode;
 use quorate_ceremony::names::{AccountName, Digest};
 use quorate_network::Peer;
-use quorate_network::ca::CertificateAuthority;
 use quorate_network::hub::Routes;
 use quorate_network::link::{Link, LinkOptions};
 use quorate_network::stream::{STREAM_PATH, StreamRequest};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::answers::Answers;
+use super::context::{Context, document_error, problem};
 use super::ivn::{Event, Member};
 use super::links::Outgoing;
-use super::storage::Storage;
 use super::upload;
-use crate::api::{Code, HttpProblem, PROBLEM_TYPE, Problem};
-use crate::documents::Shelf;
+use crate::api::{Code, Problem};
 use crate::fail_points;
 use crate::setup::wire::{
     CHECK_ROUTE, CheckRequest, JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, RENEW_ROUTE,
     certificate_request_hash,
 };
-use crate::store::documents::DocumentError;
 use crate::timers::wall_clock;
 
 /// How long a request for a document waits for earlier answers to be read.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-
-#[derive(Clone)]
-pub(super) struct Context {
-    pub(super) events: mpsc::Sender<Event>,
-    pub(super) shelf: Shelf,
-    pub(super) storage: Storage,
-    pub(super) answers: Answers,
-    pub(super) authority: Arc<CertificateAuthority>,
-}
 
 pub(super) fn routes(context: Context) -> Routes {
     // The layer is outermost, so that no route reads a body before its sender is authorised.
@@ -134,14 +120,6 @@ fn unavailable() -> Response {
 
 fn not_ready() -> Problem {
     Problem::new(Code::NotReady, "the coordinator is not ready; try again")
-}
-
-/// Returns a refusal with its code (RFC 9457).
-pub(super) fn problem(problem: Problem) -> Response {
-    let problem = HttpProblem::from(problem);
-    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let kind = [(header::CONTENT_TYPE, PROBLEM_TYPE)];
-    (status, kind, serde_json::to_vec(&problem).unwrap_or_default()).into_response()
 }
 
 async fn stream(
@@ -262,16 +240,6 @@ async fn may_read(
         }
         Err(_) => Err(unavailable()),
     }
-}
-
-pub(super) fn document_error(error: &DocumentError) -> Response {
-    let code = match error {
-        DocumentError::TooLarge { .. } => Code::DocumentTooLarge,
-        DocumentError::Taken => Code::DocumentTaken,
-        DocumentError::DiskFull => Code::DiskFull,
-        DocumentError::NotWritten(_) | DocumentError::Unreadable(_) => Code::Failed,
-    };
-    problem(Problem::new(code, error.to_string()))
 }
 
 async fn checkpoint(State(context): State<Context>) -> Response {

@@ -84,7 +84,7 @@ pub(super) struct StorageCounts {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub(super) enum Full {
     #[error(
-        "this account has {waiting} bytes of documents at the coordinator that are not signed yet, and its limit is {limit} (storage.account_bytes in home.json of the coordinator); wait until they are signed, or reject requests"
+        "this account has {waiting} bytes of documents at the coordinator that are not signed yet, and its limit is {limit} (config.storage.account_bytes in home.json of the coordinator); wait until they are signed, or reject requests"
     )]
     Account { waiting: u64, limit: u64 },
     #[error(
@@ -92,11 +92,11 @@ pub(super) enum Full {
     )]
     Unclaimed { unclaimed: u64, limit: u64 },
     #[error(
-        "the documents of this IVN take {stored} bytes, and its limit is {limit} (storage.ivn_bytes in home.json of the coordinator)"
+        "the documents of this IVN take {stored} bytes, and its limit is {limit} (config.storage.ivn_bytes in home.json of the coordinator)"
     )]
     Ivn { stored: u64, limit: u64 },
     #[error(
-        "the coordinator's disk is full except for {reserve} bytes that are reserved for the log (storage.reserve_bytes in its home.json); the document was not stored; make space and try again"
+        "the coordinator's disk is full except for {reserve} bytes that are reserved for the log (config.storage.reserve_bytes in its home.json); the document was not stored; make space and try again"
     )]
     Disk { reserve: u64 },
 }
@@ -184,7 +184,7 @@ impl Storage {
             ledger.pending.iter().map(|(commitment, stored)| (*commitment, stored.claim)).collect();
         for (commitment, claim) in pending {
             let is_over = match (state.request_of_document(commitment), claim) {
-                (Some(request), _) => !ledger.claim(commitment, request, state.time()),
+                (Some(request), _) => !ledger.claim(commitment, request, state),
                 (None, Claim::Unclaimed(since)) => now.0 >= since.0.saturating_add(UNCLAIMED_FOR),
                 (None, Claim::Waiting | Claim::Signed) => false,
             };
@@ -201,7 +201,7 @@ impl Storage {
         let commitment = request.request.document;
         let mut ledger = self.ledger();
         if let Some(first) = state.request_of_document(commitment) {
-            ledger.claim(commitment, first, state.time());
+            ledger.claim(commitment, first, state);
             return None;
         }
         // The request was refused. Others can copy a commitment from the log, so only the account
@@ -260,8 +260,8 @@ impl Ledger {
     }
 
     /// Gives a document to its request. Returns whether the request still needs it.
-    fn claim(&mut self, commitment: Digest, request: &RequestState, time: Timestamp) -> bool {
-        let Some(claim) = claim_of(request, time) else { return false };
+    fn claim(&mut self, commitment: Digest, request: &RequestState, state: &IvnState) -> bool {
+        let Some(claim) = claim_of(request, state) else { return false };
         if let Some(stored) = self.take(commitment) {
             let owner = Some(request.requester.clone());
             self.put(commitment, Stored { owner, claim, ..stored });
@@ -279,12 +279,15 @@ impl Use {
     }
 }
 
-/// What a request means for its document at this time of the log; `None` if it is over without a
-/// signature.
-fn claim_of(request: &RequestState, time: Timestamp) -> Option<Claim> {
+/// What a request means for its document, at the time of its group; `None` if the request is over
+/// without a signature.
+fn claim_of(request: &RequestState, state: &IvnState) -> Option<Claim> {
+    let group = state.group(&request.request.group).ok()?;
     match &request.status {
         Status::Signed { .. } => Some(Claim::Signed),
-        Status::Open | Status::Approved if !request.lapsed(time) => Some(Claim::Waiting),
+        Status::Open | Status::Approved if !request.lapsed(state.time_of(group)) => {
+            Some(Claim::Waiting)
+        }
         _ => None,
     }
 }
@@ -409,11 +412,13 @@ mod tests {
         let body = log.signature_over(of(1), &["ada", "ben"], b"document");
         log.coordinator_says(body).unwrap();
         for member in ["ben", "cyd"] {
-            log.says(member, Body::Refusal { request: of(2), reason: String::new() }).unwrap();
+            log.refuses(member, of(2)).unwrap();
         }
         assert_eq!(storage.collect(&log.state, log.now), [Digest::new([2; 32])]);
-        log.wait(HOUR);
-        log.says("ben", Body::NodeStarted { incarnation: Digest::new([9; 32]) }).unwrap();
+        log.wait(HOUR + 1);
+        log.says("ben", Body::NodeStarted { incarnation: Digest::new([8; 32]) }).unwrap();
+        assert_eq!(storage.collect(&log.state, log.now), [], "one member's clock does not decide");
+        log.says("cyd", Body::NodeStarted { incarnation: Digest::new([9; 32]) }).unwrap();
         assert_eq!(storage.collect(&log.state, log.now), [Digest::new([3; 32])]);
         let counts = storage.counts();
         assert_eq!((counts.documents, counts.bytes), (1, DOCUMENT), "the signed one is kept");

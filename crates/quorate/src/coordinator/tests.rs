@@ -15,8 +15,9 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::answers::Answers;
+use super::context::Context;
 use super::ivn::Event;
-use super::routes::{Context, routes};
+use super::routes::routes;
 use super::storage::{Storage, StorageCounts};
 use crate::api::Problem;
 use crate::documents::Shelf;
@@ -95,7 +96,7 @@ impl Served {
 
 fn package(length: usize) -> (String, Vec<u8>) {
     let name = "contract".parse().unwrap();
-    let package = DocumentPackage { salt: [7; 32], name, document: vec![1; length] };
+    let package = DocumentPackage { salt: [7; 32], name, note: None, document: vec![1; length] };
     (format!("/ivn/v1/documents/{}", package.commitment()), package.to_bytes())
 }
 
@@ -134,7 +135,10 @@ async fn an_account_at_its_limit_is_told_which_and_others_go_on() {
     assert!(problem.message.contains("storage.account_bytes"), "{}", problem.message);
     let stored = served.ask("ben", Method::PUT, &other, Body::Bytes(more)).await;
     assert_eq!(stored.status.as_u16(), 204);
-    let read = served.ask("ben", Method::GET, &path, Body::Empty).await;
+    let reader = served.client("ben", SystemTime::now());
+    let read = reader.request(Method::GET, &path, Body::Empty).await.unwrap();
+    assert_eq!(served.hub.counts().strangers, 0, "the reader's connection is a member's");
+    assert!(served.hub.counts().sockets > 0, "the reader keeps its connection");
     assert!(read.body == bytes, "the document arrives as it was sent");
 
     let (_, wrong) = package(500);
@@ -145,11 +149,10 @@ async fn an_account_at_its_limit_is_told_which_and_others_go_on() {
     assert_eq!(code(&refused), "document-too-large");
     let counts = served.storage.counts();
     assert_eq!((counts.documents, counts.rejected), (2, 1));
-    assert!(served.hub.counts().sockets > 0);
 }
 
 #[tokio::test]
-async fn a_certificate_outside_its_time_serves_only_for_renewal() {
+async fn an_expired_certificate_serves_only_for_renewal() {
     let served = served().await;
     let client = served.client("ada", SystemTime::now() - 2 * VALIDITY);
     let log = client.request(Method::GET, "/ivn/v1/log/0", Body::Empty).await.unwrap();

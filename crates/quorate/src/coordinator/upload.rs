@@ -1,5 +1,5 @@
-//! The upload of a document: authorised and counted before its body is read, and written to the disk
-//! as it comes.
+//! The upload of a document: authorised and counted before its body is read, and written to the
+//! disk as it comes.
 //!
 //! Only a short document passes through memory, because it is signed soon.
 
@@ -15,8 +15,8 @@ use axum::response::{IntoResponse, Response};
 use quorate_ceremony::names::Digest;
 use tokio::time::timeout;
 
+use super::context::{Context, document_error, problem};
 use super::ivn::Member;
-use super::routes::{Context, document_error, problem};
 use super::storage::Full;
 use crate::api::{Code, Problem};
 use crate::store::documents::{DocumentError, DocumentPackage};

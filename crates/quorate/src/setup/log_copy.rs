@@ -104,8 +104,8 @@ impl LogCopy {
     pub fn verify(self, parts: &IvnParts) -> Result<VerifiedCopy, LogCopyError> {
         let Self { path, entries, checkpoint } = self;
         let secrets = CoordinatorSecrets {
-            log: SecretKey::from_seed(&parts.keys.secrets.log.seed()),
-            identity: SecretKey::from_seed(&parts.keys.secrets.identity.seed()),
+            log: SecretKey::from_seed(parts.keys.secrets.log.seed()),
+            identity: SecretKey::from_seed(parts.keys.secrets.identity.seed()),
         };
         let all = entries.iter().cloned();
         if let Err(source) =

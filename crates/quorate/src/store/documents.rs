@@ -211,6 +211,17 @@ pub struct DocumentPackage {
     pub document: Vec<u8>,
 }
 
+/// Returns the name and the note in the title of a package.
+pub(super) fn parse_title(
+    title: &str,
+) -> Result<(DocumentName, Option<DocumentNote>), InvalidPackage> {
+    let (name, note) = match title.split_once('\0') {
+        Some((name, note)) => (name, Some(note.parse()?)),
+        None => (title, None),
+    };
+    Ok((name.parse()?, note))
+}
+
 impl DocumentPackage {
     /// Encodes salt (32 bytes), length of the title (2 bytes, big-endian), title (UTF-8), document
     /// (the rest). The title is the name, and if there is a note, a zero byte and the note.
@@ -248,11 +259,8 @@ impl DocumentPackage {
         let length = usize::from(u16::from_be_bytes(*length));
         let (title, document) = rest.split_at_checked(length).ok_or(InvalidPackage::CutOff)?;
         let title = std::str::from_utf8(title).map_err(|_| InvalidName)?;
-        let (name, note) = match title.split_once('\0') {
-            Some((name, note)) => (name, Some(note.parse()?)),
-            None => (title, None),
-        };
-        Ok(Self { salt: *salt, name: name.parse()?, note, document: document.to_vec() })
+        let (name, note) = parse_title(title)?;
+        Ok(Self { salt: *salt, name, note, document: document.to_vec() })
     }
 
     /// Returns the commitment to this document under this name with this salt.

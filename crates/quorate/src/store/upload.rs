@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use quorate_ceremony::names::Digest;
 use sha2::Digest as _;
 
-use super::documents::{DocumentError, DocumentName, Documents, in_background};
+use super::documents::{DocumentError, Documents, in_background, parse_title};
 use super::durable;
 
-/// Salt, and length of the name.
+/// Salt, and length of the title.
 const HEAD: usize = 32 + 2;
 
 /// An unfinished file; dropping it deletes the file.
@@ -101,7 +101,7 @@ impl Upload {
 /// Computes the commitment of a package whose bytes come in pieces.
 #[derive(Default)]
 struct PackageHash {
-    /// The bytes up to the end of the name.
+    /// The bytes up to the end of the title, which has the name and the note.
     head: Vec<u8>,
     document: sha2::Sha256,
 }
@@ -130,10 +130,10 @@ impl PackageHash {
             return None;
         }
         let (salt, rest) = self.head.split_first_chunk()?;
-        let name = std::str::from_utf8(rest.get(2..)?).ok()?;
-        let name: DocumentName = name.parse().ok()?;
+        let title = std::str::from_utf8(rest.get(2..)?).ok()?;
+        parse_title(title).ok()?;
         let document = self.document.finalize().into();
-        Some(Digest::new(quorate_documents::commitment_to_hash(salt, name.as_str(), &document)))
+        Some(Digest::new(quorate_documents::commitment_to_hash(salt, title, &document)))
     }
 }
 
@@ -148,12 +148,14 @@ mod tests {
         #[test]
         fn pieces_have_the_commitment_of_the_whole(
             name in "[a-z]{1,40}",
+            note in proptest::option::of("[a-z]{1,40}"),
             document in proptest::collection::vec(any::<u8>(), 0..200),
             cut in 0usize..300,
             piece in 1usize..90,
         ) {
+            let note = note.map(|note| note.parse().unwrap());
             let package =
-                DocumentPackage { salt: [7; 32], name: name.parse().unwrap(), document };
+                DocumentPackage { salt: [7; 32], name: name.parse().unwrap(), note, document };
             let bytes = package.to_bytes();
             let sent = &bytes[..bytes.len().saturating_sub(cut)];
             let mut hash = PackageHash::default();
@@ -170,6 +172,7 @@ mod tests {
         let package = DocumentPackage {
             salt: [7; 32],
             name: "contract".parse().unwrap(),
+            note: Some("please sign".parse().unwrap()),
             document: vec![1; 100_000],
         };
         let (id, bytes) = (package.commitment(), package.to_bytes());

@@ -353,8 +353,8 @@ fn a_connection_is_announced_with_one_name_to_each_node() {
     };
     for (account, expected) in [
         ("ada", vec![(name("ada"), 1)]),
-        ("ben", vec![(name("ben"), 2), (name("ada"), 1)]),
-        ("cyd", vec![(name("cyd"), 3), (name("ada"), 1), (name("ben"), 1)]),
+        ("ben", vec![(name("ada"), 1), (name("ben"), 2)]),
+        ("cyd", vec![(name("ada"), 1), (name("ben"), 1), (name("cyd"), 3)]),
         ("cyd", vec![(name("cyd"), 3)]),
     ] {
         let effects = tell(&mut coordinator, &mut log, Input::Connected(name(account)));
