@@ -64,7 +64,9 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
 
 /// Explains why a group does not sign in a format.
 fn format_problem(ask: &SignAsk, formats: &BTreeSet<OutputFormat>, refused: &Refused) -> Problem {
-    let instead = formats.first().map(|served| match served.namespace() {
+    // A format with a namespace comes first: a raw signature is no substitute for one.
+    let best = formats.iter().find(|served| served.namespace().is_some()).or(formats.first());
+    let instead = best.map(|served| match served.namespace() {
         Some(namespace) => format!("--as {} --namespace {namespace}", served.name()),
         None => format!("--as {}", served.name()),
     });

@@ -8,6 +8,7 @@ mod backup;
 mod coordinator;
 mod decisions;
 mod foreign;
+mod git;
 mod invitations;
 mod repair;
 mod replacement;
