@@ -1,11 +1,12 @@
 //! Documents for signing: stored by commitment, and prepared as their request specifies.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quorate_ceremony::document::Document;
 use quorate_ceremony::entry::Request;
-use quorate_ceremony::names::Digest;
+use quorate_ceremony::names::{Digest, Timestamp};
+use quorate_ceremony::state::IvnState;
 use quorate_documents::{Format, Namespace, Output};
 use sha2::{Digest as _, Sha256};
 
@@ -60,6 +61,33 @@ impl Shelf {
         });
     }
 
+    /// Deletes these documents from memory and disk.
+    pub(crate) async fn delete(&self, documents: BTreeSet<Digest>) -> Result<usize, DocumentError> {
+        self.forget(&documents);
+        self.documents.delete(documents).await
+    }
+
+    /// Deletes documents that no request needs, in the background.
+    pub(crate) fn delete_soon(&self, documents: impl IntoIterator<Item = Digest>) {
+        let documents: BTreeSet<_> = documents.into_iter().collect();
+        if documents.is_empty() {
+            return;
+        }
+        let shelf = self.clone();
+        tokio::spawn(async move {
+            match shelf.delete(documents).await {
+                Ok(count) => tracing::info!(count, "deleted documents that no request needs"),
+                Err(error) => tracing::warn!(%error, "documents cannot be deleted"),
+            }
+        });
+    }
+
+    fn forget(&self, documents: &BTreeSet<Digest>) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.packages.retain(|(of, _)| !documents.contains(of));
+        latest.bytes = latest.packages.iter().map(|(_, package)| package.len()).sum();
+    }
+
     pub(crate) async fn get(&self, commitment: Digest) -> Result<Option<Arc<[u8]>>, DocumentError> {
         if let Some(package) = self.recall(commitment) {
             return Ok(Some(package));
@@ -82,21 +110,6 @@ impl Shelf {
         &self.documents
     }
 
-    /// Deletes a package here and on disk.
-    pub(crate) async fn remove(&self, commitment: Digest) -> Result<(), DocumentError> {
-        self.forget(commitment);
-        self.documents.remove(commitment).await
-    }
-
-    fn forget(&self, commitment: Digest) {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = latest.packages.iter().position(|(of, _)| *of == commitment)
-            && let Some((_, package)) = latest.packages.remove(at)
-        {
-            latest.bytes -= package.len();
-        }
-    }
-
     fn recall(&self, commitment: Digest) -> Option<Arc<[u8]>> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let found = latest.packages.iter().find(|(of, _)| *of == commitment);
@@ -116,6 +129,42 @@ impl Shelf {
         }
     }
 }
+
+/// Deletes the documents that the groups' policies no longer keep, again and again as the log's
+/// time passes. A crash loses nothing, because the log shows what is still to be deleted.
+#[derive(Debug, Default)]
+pub(crate) struct Retention {
+    /// When it looked last, by this process's clock.
+    looked: Timestamp,
+}
+
+impl Retention {
+    /// Deletes what is due, unless that was done a moment ago. Returns the documents that are due.
+    pub(crate) async fn apply(
+        &mut self,
+        state: &IvnState,
+        shelf: &Shelf,
+        now: Timestamp,
+    ) -> BTreeSet<Digest> {
+        if now.0.abs_diff(self.looked.0) < LOOK_EVERY {
+            return BTreeSet::new();
+        }
+        self.looked = now;
+        let due = state.documents_to_delete();
+        if due.is_empty() {
+            return due;
+        }
+        match shelf.delete(due.clone()).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "deleted documents that are no longer kept"),
+            Err(error) => tracing::warn!(%error, "documents cannot be deleted; trying again"),
+        }
+        due
+    }
+}
+
+/// How often documents to delete are looked for, in milliseconds.
+const LOOK_EVERY: u64 = 600_000;
 
 /// Returns how a request wants its document signed.
 ///
@@ -143,4 +192,57 @@ pub(crate) fn prepared(package: &[u8], request: &Request) -> Option<Document> {
 /// Returns the SHA-256 of a file in hex, as `sha256sum` prints it.
 pub(crate) fn sha256(file: &[u8]) -> String {
     hex::encode(Sha256::digest(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_ceremony::entry::Body;
+    use quorate_ceremony::policy::SHORTEST_RETENTION;
+    use quorate_ceremony::test_world::TestLog;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_document_is_deleted_in_time_and_again_after_a_crash() {
+        let directory = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(Documents::new(directory.path().join("documents")), 1000);
+        let package = |name: &str| DocumentPackage {
+            salt: [7; 32],
+            name: name.parse().unwrap(),
+            note: None,
+            document: b"contract".to_vec(),
+        };
+        let mut definition = TestLog::peopled().board_of_three();
+        definition.policy.delete_documents_after = Some(SHORTEST_RETENTION);
+        let mut log = TestLog::keyed_with(definition);
+        let [old, new] = ["old", "new"].map(package);
+        let store = async |package: &DocumentPackage| {
+            shelf.put(package.commitment(), package.to_bytes().into()).await.unwrap();
+        };
+        let ask = |log: &mut TestLog, package: &DocumentPackage| {
+            let request = Request { document: package.commitment(), ..log.request() };
+            let id = log.requests("ada", request).unwrap();
+            log.approves("ben", id).unwrap();
+            log.signs(id, &["ada", "ben"], 7).unwrap();
+        };
+        ask(&mut log, &old);
+        store(&old).await;
+        store(&new).await;
+        let mut retention = Retention::default();
+        assert!(retention.apply(&log.state, &shelf, log.now).await.is_empty());
+        log.wait(SHORTEST_RETENTION + 1);
+        ask(&mut log, &new);
+        for (member, number) in [("ben", 1), ("cyd", 2)] {
+            let started = Body::NodeStarted { incarnation: Digest::new([number; 32]) };
+            log.says(member, started).unwrap();
+        }
+        let due = BTreeSet::from([old.commitment()]);
+        assert_eq!(retention.apply(&log.state, &shelf, log.now).await, due);
+        assert_eq!(shelf.get(old.commitment()).await.unwrap(), None);
+        assert!(shelf.get(new.commitment()).await.unwrap().is_some());
+        // As if the machine had failed before the deletion was durable.
+        store(&old).await;
+        assert_eq!(Retention::default().apply(&log.state, &shelf, log.now).await, due);
+        assert_eq!(shelf.get(old.commitment()).await.unwrap(), None);
+    }
 }

@@ -16,6 +16,7 @@
 //! | 3 | a format, once for each in ascending order | its own fields, nested |
 //! | 3.1 | its name | UTF-8 |
 //! | 3.2 | its namespace, if present | UTF-8 |
+//! | 4 | `delete_documents_after`, if present | 8, big-endian |
 //!
 //! A new field gets the next tag of its struct. Tags are never used again, so that the encodings of
 //! existing policies never change.
@@ -25,11 +26,14 @@ use crate::encoding::Encoder;
 
 impl Policy {
     pub(super) fn encode(&self) -> Encoder {
-        let Self { rule, governance, formats } = self;
+        let Self { rule, governance, formats, delete_documents_after } = self;
         let policy = Encoder::new("quorate/policy/v1")
             .nested(1, rule.encode())
             .nested(2, governance.encode());
-        formats.iter().fold(policy, |policy, format| policy.nested(3, format.encode()))
+        formats
+            .iter()
+            .fold(policy, |policy, format| policy.nested(3, format.encode()))
+            .optional(4, delete_documents_after.map(u64::to_be_bytes))
     }
 }
 
@@ -98,12 +102,13 @@ mod tests {
 
     fn decode(bytes: &[u8]) -> Policy {
         let policy = listed(bytes.strip_prefix(b"quorate/policy/v1\0").unwrap());
-        let [(1, rule), (2, governance), formats @ ..] = policy.as_slice() else {
+        let [(1, rule), (2, governance), rest @ ..] = policy.as_slice() else {
             panic!("a rule and a governance come first")
         };
         let (rule, governance) = (fields(rule), fields(governance));
-        let formats = formats.iter().map(|(tag, format)| {
-            assert_eq!(*tag, 3);
+        let (formats, after): (Vec<_>, Vec<_>) = rest.iter().partition(|(tag, _)| *tag == 3);
+        assert!(after.len() <= 1 && after.iter().all(|(tag, _)| *tag == 4), "{after:?}");
+        let formats = formats.iter().map(|(_, format)| {
             let format = fields(format);
             OutputFormat::new(text(&format, 1).unwrap(), text(&format, 2)).unwrap()
         });
@@ -119,6 +124,9 @@ mod tests {
                 refresh_every: number(&governance, 2).map(u64::from_be_bytes),
             },
             formats: formats.collect(),
+            delete_documents_after: after
+                .first()
+                .map(|(_, bytes)| u64::from_be_bytes((*bytes).try_into().unwrap())),
         }
     }
 
@@ -130,11 +138,13 @@ mod tests {
             changes_required in prop::option::of(0u16..4),
             refresh_every in prop::option::of(prop_oneof![0u64..4, any::<u64>()]),
             formats in prop::collection::btree_set("(a|b|ab)(:(a|b|ab|:))?", 0..4),
+            delete_documents_after in prop::option::of(prop_oneof![0u64..4, any::<u64>()]),
         ) -> Policy {
             Policy {
                 rule: Rule { approvals_required, requester_may_approve, auto_approve, expiry },
                 governance: Governance { changes_required, refresh_every },
                 formats: formats.iter().map(|format| format.parse().unwrap()).collect(),
+                delete_documents_after,
             }
         }
     }
@@ -192,6 +202,8 @@ mod tests {
             with(|policy| policy.governance.changes_required = Some(3)),
             with(|policy| policy.governance.refresh_every = Some(2)),
             with(|policy| policy.governance.refresh_every = Some(3)),
+            with(|policy| policy.delete_documents_after = Some(2)),
+            with(|policy| policy.delete_documents_after = Some(3)),
             with(|policy| policy.formats.clear()),
             with(|policy| policy.formats = BTreeSet::from(["ssh:git".parse().unwrap()])),
             with(|policy| policy.formats.extend(["raw".parse().unwrap()])),

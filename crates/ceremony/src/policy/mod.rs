@@ -23,7 +23,15 @@ pub struct Policy {
     pub governance: Governance,
     /// The output formats that the group signs in. Requests in others are refused by rule.
     pub formats: BTreeSet<OutputFormat>,
+    /// How many milliseconds after the end of a request nodes and coordinator delete their copies
+    /// of its document. The default is never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delete_documents_after: Option<u64>,
 }
+
+/// The shortest time that documents are kept after the end of their request, in milliseconds: an
+/// hour, so that the signature file can be made.
+pub const SHORTEST_RETENTION: u64 = 3_600_000;
 
 impl Policy {
     /// The default for a key of `min_signers`.
@@ -55,11 +63,11 @@ impl Policy {
     }
 }
 
-/// The rule with the default governance and the default format.
+/// The rule with the default governance and the default format. Documents are kept.
 impl From<Rule> for Policy {
     fn from(rule: Rule) -> Self {
         let formats = BTreeSet::from([OutputFormat::default()]);
-        Self { rule, governance: Governance::default(), formats }
+        Self { rule, governance: Governance::default(), formats, delete_documents_after: None }
     }
 }
 

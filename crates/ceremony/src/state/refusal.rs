@@ -179,6 +179,8 @@ family! {
         RefreshEvery = "refresh-every",
         #[error("a group signs in 1 to {most} formats, not {formats}")]
         Formats { formats: usize, most: usize } = "formats",
+        #[error("documents are kept for at least an hour after the end of their request")]
+        DeleteDocumentsAfter = "delete-documents-after",
         #[error("the expiry of a policy must be greater than zero")]
         PolicyExpiry = "policy-expiry",
         #[error(

@@ -221,6 +221,9 @@ pub struct RequestView {
     pub file_size: Option<u64>,
     /// In hex, if this node has the document.
     pub file_sha256: Option<String>,
+    /// Since when the document is deleted everywhere, as the group's policy demands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document_deleted: Option<Timestamp>,
     /// What the signed bytes mean besides the document, if the format is raw, this node has the
     /// document, and the meaning is recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]

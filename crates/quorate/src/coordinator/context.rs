@@ -37,7 +37,9 @@ pub(super) fn document_error(error: &DocumentError) -> Response {
         DocumentError::TooLarge { .. } => Code::DocumentTooLarge,
         DocumentError::Taken => Code::DocumentTaken,
         DocumentError::DiskFull => Code::DiskFull,
-        DocumentError::NotWritten(_) | DocumentError::Unreadable(_) => Code::Failed,
+        DocumentError::NotWritten(_)
+        | DocumentError::Unreadable(_)
+        | DocumentError::NotDeleted(_) => Code::Failed,
     };
     problem(Problem::new(code, error.to_string()))
 }

@@ -119,12 +119,12 @@ pub(super) async fn run(
             Ok(mut task) => match task.run(&mut events, &stop).await {
                 Ok(()) => return Ok(()),
                 Err(IvnError::Twin) => {
-                    task.disconnect_all();
+                    task.links.close_all();
                     return Err(IvnError::Twin);
                 }
                 Err(error) => {
                     tracing::error!(%error, "the log cannot be written; going on from what is on disk");
-                    task.disconnect_all();
+                    task.links.close_all();
                 }
             },
             // A disk that was full on writing the log may still be full when it is opened again.
@@ -201,7 +201,7 @@ impl Task {
             Ok(stored) => task.storage.found(stored, now()),
             Err(error) => tracing::warn!(%error, "the stored documents cannot be counted"),
         }
-        task.collect();
+        task.shelf.delete_soon(task.storage.collect(task.machine.state(), now()));
         let effects = task.machine.start(now(), &mut OsRng);
         task.finish(effects).await?;
         Ok(task)
@@ -238,7 +238,7 @@ impl Task {
                     continue;
                 }
                 _ = collect.tick() => {
-                    self.collect();
+                    self.shelf.delete_soon(self.storage.collect(self.machine.state(), now()));
                     continue;
                 }
             }
@@ -471,7 +471,8 @@ impl Task {
         for request in requests {
             let state = self.machine.state();
             let request = state.request(request).ok();
-            self.delete(request.and_then(|request| self.storage.requested(state, request)));
+            let over = request.and_then(|request| self.storage.requested(state, request));
+            self.shelf.delete_soon(over);
         }
         for effect in rest {
             let reached = fail_points::before([effect.kind()]);
@@ -499,28 +500,6 @@ impl Task {
             fail_points::after(reached);
         }
         Ok(())
-    }
-
-    /// Deletes the documents that no request needs.
-    fn collect(&self) {
-        self.delete(self.storage.collect(self.machine.state(), now()));
-        tracing::debug!(counts = ?self.storage.counts(), "the stored documents");
-    }
-
-    fn delete(&self, documents: impl IntoIterator<Item = Digest>) {
-        for commitment in documents {
-            let shelf = self.shelf.clone();
-            tokio::spawn(async move {
-                match shelf.remove(commitment).await {
-                    Ok(()) => {
-                        tracing::info!(%commitment, "a document is deleted: no request needs it")
-                    }
-                    Err(error) => {
-                        tracing::warn!(%commitment, %error, "a document cannot be deleted")
-                    }
-                }
-            });
-        }
     }
 
     /// Ends all connections of an account, including those of its requests. Its link may first
@@ -602,10 +581,6 @@ impl Task {
             tracing::warn!(%error, "the log directory could not be published");
         }
         fail_points::after(reached);
-    }
-
-    fn disconnect_all(&mut self) {
-        self.links.close_all();
     }
 }
 

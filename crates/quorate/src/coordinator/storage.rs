@@ -5,6 +5,8 @@
 //! - Upon the end of a request without a signature, and upon a request that is refused: delete the
 //!   document.
 //! - Upon a document that no request claims within [`UNCLAIMED_FOR`]: delete it.
+//! - Upon the end of the time for which a group's policy keeps the documents of signed requests:
+//!   delete them.
 //!
 //! A document that waits for a signature counts for its requester, a stored one for the IVN. The
 //! log's share of the disk is never given to documents.
@@ -22,6 +24,9 @@ use crate::home::StorageLimits;
 const UNCLAIMED_FOR: u64 = 15 * 60 * 1000;
 /// How many of the largest documents an account may have stored without a request.
 const UNCLAIMED_DOCUMENTS: u64 = 4;
+
+/// How often signed documents that are no longer kept are looked for, in milliseconds.
+const LOOK_EVERY: u64 = 10 * 60 * 1000;
 
 /// The ledger of one IVN. Cheap to clone.
 #[derive(Clone)]
@@ -41,6 +46,8 @@ struct Ledger {
     incoming: u64,
     accounts: BTreeMap<AccountName, Use>,
     rejected: u64,
+    /// When signed documents that are no longer kept were looked for.
+    looked: Timestamp,
 }
 
 /// The bytes of an account's documents that are not signed.
@@ -175,8 +182,7 @@ impl Storage {
         Ok(())
     }
 
-    /// Compares the documents without a signature with the log. Returns those to delete, and
-    /// forgets them.
+    /// Compares the documents with the log. Returns those to delete, and forgets them.
     pub(super) fn collect(&self, state: &IvnState, now: Timestamp) -> Vec<Digest> {
         let mut ledger = self.ledger();
         let mut over = Vec::new();
@@ -192,6 +198,11 @@ impl Storage {
                 ledger.take(commitment);
                 over.push(commitment);
             }
+        }
+        if now.0.abs_diff(ledger.looked.0) >= LOOK_EVERY {
+            ledger.looked = now;
+            let due = state.documents_to_delete();
+            over.extend(due.into_iter().filter(|commitment| ledger.take_signed(*commitment)));
         }
         over
     }
@@ -247,6 +258,13 @@ impl Ledger {
             self.release(owner, stored.claim, stored.bytes);
         }
         Some(stored)
+    }
+
+    /// Forgets a signed document. Returns whether it was stored.
+    fn take_signed(&mut self, commitment: Digest) -> bool {
+        let bytes = self.signed.remove(&commitment);
+        self.total -= bytes.unwrap_or(0);
+        bytes.is_some()
     }
 
     fn release(&mut self, account: &AccountName, claim: Claim, bytes: u64) {
@@ -314,7 +332,7 @@ impl Drop for Reservation {
 
 #[cfg(test)]
 mod tests {
-    use quorate_ceremony::entry::Body;
+    use quorate_ceremony::entry::{Body, Request};
     use quorate_ceremony::test_world::{HOUR, TestLog, name};
 
     use super::*;
@@ -345,10 +363,15 @@ mod tests {
     fn a_refused_requests_document_is_deleted_at_once() {
         let (storage, mut log) = (storage(), TestLog::keyed());
         for id in 0..20 {
-            upload(&storage, "out", id, &log).unwrap();
+            upload(&storage, "ada", id, &log).unwrap();
             log.wait(1);
-            let over = request(&storage, "out", id, &mut log);
-            assert_eq!(over, Some(Digest::new([id; 32])));
+            let document = Digest::new([id; 32]);
+            // The group does not serve this format.
+            let refused = Request { document, format: "raw".to_owned(), ..log.request() };
+            let refused = Request { namespace: None, ..refused };
+            let refused = log.requests("ada", refused).unwrap();
+            let over = storage.requested(&log.state, log.state.request(refused).unwrap());
+            assert_eq!(over, Some(document));
         }
         assert_eq!(storage.counts(), StorageCounts::default());
     }
@@ -422,6 +445,30 @@ mod tests {
         assert_eq!(storage.collect(&log.state, log.now), [Digest::new([3; 32])]);
         let counts = storage.counts();
         assert_eq!((counts.documents, counts.bytes), (1, DOCUMENT), "the signed one is kept");
+    }
+
+    #[test]
+    fn a_deleted_document_gives_its_room_back() {
+        let mut definition = TestLog::peopled().board_of_three();
+        definition.policy.delete_documents_after = Some(HOUR);
+        let (storage, mut log) = (storage(), TestLog::keyed_with(definition));
+        upload(&storage, "ada", 1, &log).unwrap();
+        assert_eq!(request(&storage, "ada", 1, &mut log), None);
+        let id = *log.state.requests().keys().next().unwrap();
+        log.approves("ben", id).unwrap();
+        log.signs(id, &["ada", "ben"], 7).unwrap();
+        assert_eq!(storage.collect(&log.state, log.now), []);
+        log.wait(HOUR + 1);
+        for (member, number) in [("ben", 1), ("cyd", 2)] {
+            log.says(member, Body::NodeStarted { incarnation: Digest::new([number; 32]) }).unwrap();
+        }
+        // As after a restart, which finds the document on the disk.
+        let again = self::storage();
+        again.found([(Digest::new([1; 32]), DOCUMENT)], log.now);
+        for storage in [storage, again] {
+            assert_eq!(storage.collect(&log.state, log.now), [Digest::new([1; 32])]);
+            assert_eq!(storage.counts(), StorageCounts::default());
+        }
     }
 
     #[test]

@@ -140,6 +140,12 @@ pub(crate) fn rule_differences(now: &GroupDefinition, after: &GroupDefinition) -
                 }),
             ),
             ("formats", commas(&policy.formats)),
+            (
+                "documents",
+                policy.delete_documents_after.map_or("kept".to_owned(), |after| {
+                    format!("deleted {} after the end", rough(after / 1000))
+                }),
+            ),
             ("document types", commas(&of.document_types)),
         ]
     };

@@ -206,6 +206,10 @@ pub(crate) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
         "a request",
         format!("needs {rule}; expires after {}", rough(policy.rule.expiry / 1000)),
     );
+    if let Some(after) = policy.delete_documents_after {
+        let after = rough(after / 1000);
+        page.field("documents", format!("deleted {after} after the end of their request"));
+    }
     if let Some(required) = policy.governance.changes_required {
         page.field("a change", format!("needs {required} approvals"));
     }

@@ -110,7 +110,12 @@ pub(crate) fn request_details(page: &mut Page, view: &RequestView, now: Timestam
     );
     match (&view.file_name, view.file_size) {
         (Some(name), Some(bytes)) => page.field("file", format!("{name}, {}", size(bytes))),
-        _ => page.field("file", "not on this node"),
+        _ => match view.document_deleted {
+            Some(since) => {
+                page.field("file", format!("deleted on {}, as {} demands", utc(since), view.group))
+            }
+            None => page.field("file", "not on this node"),
+        },
     }
     if let Some(message) = &view.message {
         page.field("message", message);

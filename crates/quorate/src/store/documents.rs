@@ -1,5 +1,6 @@
 //! Documents on the coordinator's disk, by the commitment that log entries have of them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -79,20 +80,15 @@ impl Documents {
         in_background(move || list(&directory).map_err(DocumentError::Unreadable)).await
     }
 
-    /// Deletes a package. A missing one is no error.
+    /// Deletes the packages of these documents that are stored. Repeating it is harmless. Returns
+    /// how many there were.
     ///
     /// # Errors
     ///
-    /// When the disk fails.
-    pub async fn remove(&self, commitment: Digest) -> Result<(), DocumentError> {
-        let path = self.path(commitment);
-        in_background(move || match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(DocumentError::NotWritten(error))
-            }
-            _ => Ok(()),
-        })
-        .await
+    /// When the disk fails; then some may be left.
+    pub async fn delete(&self, commitments: BTreeSet<Digest>) -> Result<usize, DocumentError> {
+        let directory = self.directory.clone();
+        in_background(move || delete(&directory, &commitments)).await
     }
 
     /// Returns the size of the disk, and the bytes of it that are free.
@@ -163,6 +159,27 @@ fn get(path: &Path, limit: u64) -> Result<Option<Vec<u8>>, DocumentError> {
     if length > limit { Err(DocumentError::TooLarge { length, limit }) } else { Ok(Some(bytes)) }
 }
 
+fn delete(directory: &Path, commitments: &BTreeSet<Digest>) -> Result<usize, DocumentError> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(DocumentError::NotDeleted(error)),
+    };
+    let mut deleted = 0;
+    for entry in entries {
+        let entry = entry.map_err(DocumentError::NotDeleted)?;
+        let named = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if named.is_some_and(|commitment| commitments.contains(&commitment)) {
+            fs::remove_file(entry.path()).map_err(DocumentError::NotDeleted)?;
+            deleted += 1;
+        }
+    }
+    if deleted > 0 {
+        durable::sync_directory(directory).map_err(DocumentError::NotDeleted)?;
+    }
+    Ok(deleted)
+}
+
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DocumentError {
@@ -188,6 +205,10 @@ pub enum DocumentError {
         "the stored document cannot be read; check the disk and permissions of the documents directory"
     )]
     Unreadable(#[source] io::Error),
+    #[error(
+        "documents that are no longer kept cannot be deleted; check the disk and permissions of the documents directory"
+    )]
+    NotDeleted(#[source] io::Error),
 }
 
 impl DocumentError {

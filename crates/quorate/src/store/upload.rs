@@ -191,8 +191,8 @@ mod tests {
         let files = fs::read_dir(directory.path().join("documents")).unwrap();
         assert_eq!(files.count(), 1);
         assert_eq!(documents.get(id, 1 << 20).await.unwrap(), Some(bytes));
-        documents.remove(id).await.unwrap();
-        documents.remove(id).await.unwrap();
+        assert_eq!(documents.delete([id].into()).await.unwrap(), 1);
+        assert_eq!(documents.delete([id].into()).await.unwrap(), 0);
         assert_eq!(documents.list().await.unwrap(), []);
     }
 }

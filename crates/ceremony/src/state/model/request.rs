@@ -31,6 +31,9 @@ pub struct RequestState {
     /// Whether it was ever approved. From then on its approvers' nodes may have released signature
     /// shares, so that a signature may exist which the log does not contain.
     pub was_approved: bool,
+    /// When the request was refused, rejected, withdrawn or signed, by the time of the statement
+    /// that ended it. Never before the group's time, so that no old time deletes a document early.
+    pub ended_at: Option<Timestamp>,
 }
 
 /// The status of a request. Whether it expired depends on the reader's clock:
@@ -142,6 +145,17 @@ impl RequestState {
         self.policy.permits_automatic_approval(&self.request.format)
     }
 
+    /// Returns since when the document is to be deleted, if it is at `now`, the group's time.
+    pub(in crate::state) fn document_deleted_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let after = self.policy.delete_documents_after?;
+        let ended = match self.ended_at {
+            Some(ended) => ended,
+            None if self.lapsed(now) => self.request.expires_at,
+            None => return None,
+        };
+        Some(ended.plus(after)).filter(|due| *due < now)
+    }
+
     pub fn missing_approvals(&self) -> usize {
         usize::from(self.approvals_required).saturating_sub(self.approvals.len())
     }
@@ -162,12 +176,12 @@ impl RequestState {
     /// Continues under the group's new members and min_signers. The request never needs fewer
     /// approvals than before: the number of the pinned rule stays, and approvals of members that
     /// left do not count any more.
-    pub(in crate::state) fn move_to(&mut self, group: &Group) -> Event {
+    pub(in crate::state) fn move_to(&mut self, group: &Group, now: Timestamp) -> Event {
         self.approvals.retain(|name| group.has_member(name));
         self.refusals.retain(|name, _| group.has_member(name));
         self.approvals_required = self.approvals_required.max(group.definition.min_signers);
         let (status, event) = self.outcome(group);
-        self.set(status);
+        self.set(status, now);
         event
     }
 
@@ -176,8 +190,10 @@ impl RequestState {
         matches!(self.status, Status::Open | Status::Approved) && !self.lapsed(now)
     }
 
-    pub(in crate::state) fn set(&mut self, status: Status) {
+    pub(in crate::state) fn set(&mut self, status: Status, now: Timestamp) {
         self.was_approved |= status == Status::Approved;
+        let goes_on = matches!(status, Status::Open | Status::Approved);
+        self.ended_at = (!goes_on).then(|| now.max(self.at));
         self.status = status;
     }
 }

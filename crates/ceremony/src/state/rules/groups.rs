@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entry::{GroupDefinition, Role};
 use crate::names::{AccountName, EntryId, GroupName};
-use crate::policy::{MOST_FORMATS, SHORTEST_REFRESH};
+use crate::policy::{MOST_FORMATS, SHORTEST_REFRESH, SHORTEST_RETENTION};
 use crate::state::model::group::{Group, MOST_SIGNERS};
 use crate::state::model::plan::SessionPlan;
 use crate::state::model::turn::Turn;
@@ -148,6 +148,9 @@ fn check_numbers(definition: &GroupDefinition) -> Result<(), Refusal> {
     let formats = policy.formats.len();
     if formats == 0 || formats > MOST_FORMATS {
         return Err(Groups::Formats { formats, most: MOST_FORMATS }.into());
+    }
+    if policy.delete_documents_after.is_some_and(|after| after < SHORTEST_RETENTION) {
+        return Err(Groups::DeleteDocumentsAfter.into());
     }
     if policy.rule.expiry == 0 {
         return Err(Groups::PolicyExpiry.into());

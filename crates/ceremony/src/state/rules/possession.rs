@@ -100,7 +100,7 @@ impl IvnState {
             let said = state.approvals.remove(name) | state.refusals.remove(name).is_some();
             if said {
                 if state.missing_approvals() > 0 {
-                    state.set(Status::Open);
+                    state.set(Status::Open, state.at);
                 }
                 events.push(Event::RequestVoted(state.id));
             }

@@ -52,13 +52,14 @@ impl IvnState {
             refusals: BTreeMap::new(),
             status: Status::Open,
             was_approved: false,
+            ended_at: None,
         };
         if consents {
             state.approvals.insert(author.clone());
         }
         let event = match refused {
             Some(refused) => {
-                state.status = Status::Refused(refused);
+                state.set(Status::Refused(refused), at);
                 Event::RequestRefused(id)
             }
             None => Event::RequestOpened(id),
@@ -220,8 +221,9 @@ impl IvnState {
         at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
         self.withdrawable(author, id, at)?;
+        let now = self.judged_at(self.group(&self.request(id)?.request.group)?, author, at);
         if let Some(state) = self.requests.get_mut(&id) {
-            state.set(Status::Withdrawn);
+            state.set(Status::Withdrawn, now);
         }
         Ok(vec![Event::RequestWithdrawn(id)])
     }
@@ -238,6 +240,7 @@ impl IvnState {
             Some(_) => self.rejectable(author, id, at)?,
         };
         let group = state.request.group.clone();
+        let now = self.judged_at(self.group(&group)?, author, at);
         let (Some(state), Some(group)) = (self.requests.get_mut(&id), self.groups.get(&group))
         else {
             return Err(Requests::UnknownRequest { request: id }.into());
@@ -259,7 +262,7 @@ impl IvnState {
         if status != before && status != Status::Open {
             events.push(event);
         }
-        state.set(status);
+        state.set(status, now);
         Ok(events)
     }
 
@@ -280,6 +283,7 @@ impl IvnState {
         }
         let group = self.group(&state.request.group)?;
         let proved = self.plausible(group, at);
+        let ended = at.max(self.time_of(group));
         let key = group.key.as_ref().ok_or(Requests::Signers)?;
         let subject = Subject::Request { request: id };
         let context = SigningSession { ivn: self.ivn, session, epoch: key.epoch, subject };
@@ -295,7 +299,7 @@ impl IvnState {
         if let Some(group) = self.groups.get_mut(&state.request.group) {
             group.note_proof(&shown, proved);
         }
-        state.set(Status::Signed { index, signature: signature.to_vec(), signers: shown });
+        state.set(Status::Signed { index, signature: signature.to_vec(), signers: shown }, ended);
         Ok(vec![Event::RequestSigned(id)])
     }
 
@@ -338,11 +342,12 @@ impl IvnState {
     /// Continues the group's undecided requests under its new members and key.
     pub(in crate::state) fn move_requests(&mut self, name: &GroupName) -> Vec<Event> {
         let Some(group) = self.groups.get(name) else { return Vec::new() };
+        let now = self.time_of(group);
         let requests = self.requests.values_mut();
         requests
             .filter(|state| state.request.group == *name)
             .filter(|state| matches!(state.status, Status::Open | Status::Approved))
-            .map(|state| state.move_to(group))
+            .map(|state| state.move_to(group, now))
             .collect()
     }
 
@@ -352,8 +357,29 @@ impl IvnState {
         self.requests.get(self.documents.get(&document)?)
     }
 
+    /// Returns since when the document of a request is to be deleted, if it is, by the group's
+    /// time: the request has ended, and the policy that it pinned keeps documents no longer.
+    pub fn document_deleted_since(&self, state: &RequestState) -> Option<Timestamp> {
+        let group = self.groups.get(&state.request.group)?;
+        state.document_deleted_at(self.time_of(group))
+    }
+
+    /// Returns the documents of which all copies are to be deleted.
+    ///
+    /// The first request for a document decides, because anyone can copy a commitment from the log
+    /// into a new request.
+    pub fn documents_to_delete(&self) -> BTreeSet<Digest> {
+        let times: BTreeMap<_, _> =
+            self.groups.iter().map(|(name, group)| (name, self.time_of(group))).collect();
+        let first = self.documents.iter().filter_map(|(document, id)| {
+            let state = self.requests.get(id)?;
+            Some((document, state.document_deleted_at(*times.get(&state.request.group)?)?))
+        });
+        first.map(|(document, _)| *document).collect()
+    }
+
     /// Whether an account may read a document: it requested it, or is a member of the group that is
-    /// to sign it.
+    /// to sign it, and the document is not to be deleted.
     pub fn may_read(&self, account: &AccountName, document: Digest) -> bool {
         self.request_of_document(document).is_some_and(|state| {
             let replaced = self.accounts.get(account).and_then(|account| account.replaced);
@@ -370,7 +396,7 @@ impl IvnState {
                     && group.unable(account) != Some(Unable::Replaced)
                     && (knew || undecided)
             });
-            asked || decides
+            (asked || decides) && self.document_deleted_since(state).is_none()
         })
     }
 }

@@ -99,6 +99,14 @@ fn a_group_signs_in_1_to_16_formats() {
 }
 
 #[test]
+fn documents_are_kept_for_an_hour_at_least() {
+    let after = |after| {
+        refusal_of(move |definition| definition.policy.delete_documents_after = Some(after))
+    };
+    assert_eq!(after(3_599_999), Refusal::Groups(Groups::DeleteDocumentsAfter));
+}
+
+#[test]
 fn only_members_accept_and_each_once() {
     let mut log = TestLog::peopled();
     let group = board();

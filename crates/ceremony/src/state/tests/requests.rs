@@ -446,3 +446,54 @@ fn a_joiner_reads_only_what_it_can_still_decide() {
     assert_eq!(may_read(&log, "dan"), [false, false, true, true]);
     assert_eq!(may_read(&log, "cyd"), [true; 4]);
 }
+
+#[test]
+fn a_document_is_deleted_some_time_after_its_request_ended() {
+    const DAY: u64 = 24 * HOUR;
+    let mut policy = Policy::for_min_signers(2);
+    policy.delete_documents_after = Some(30 * DAY);
+    let mut log = keyed(policy.clone());
+    let mut document = 0;
+    let mut ask = |log: &mut TestLog| {
+        document += 1;
+        let document = Digest::new([document; 32]);
+        let request = Request { document, ..log.request() };
+        (document, log.requests("ada", request).unwrap())
+    };
+    let (signed, id) = ask(&mut log);
+    log.approves("ben", id).unwrap();
+    log.signs(id, &["ada", "ben"], 7).unwrap();
+    let (rejected, id) = ask(&mut log);
+    log.refuses("ben", id).unwrap();
+    log.refuses("cyd", id).unwrap();
+    let (expired, lapsing) = ask(&mut log);
+    let keeps = |log: &TestLog, document| log.state.may_read(&name("ben"), document);
+    assert!([signed, rejected, expired].iter().all(|document| keeps(&log, *document)));
+
+    // The group's policy changes. Requests keep the one that they pinned.
+    let definition = log.group().definition.clone();
+    let kept = Policy { delete_documents_after: None, ..policy };
+    let change = log.proposes("ada", GroupDefinition { policy: kept, ..definition }).unwrap();
+    log.approves("ben", change).unwrap();
+    log.carry_out(change, session(2));
+    let (forever, _) = ask(&mut log);
+
+    let start = |log: &mut TestLog, member: &str, number| {
+        log.says(member, Body::NodeStarted { incarnation: Digest::new([number; 32]) }).unwrap();
+    };
+    log.wait(30 * DAY - HOUR);
+    start(&mut log, "ben", 1);
+    start(&mut log, "cyd", 2);
+    assert!(log.state.documents_to_delete().is_empty(), "not before the time is over");
+    log.wait(HOUR + 1);
+    start(&mut log, "ben", 3);
+    assert!(log.state.documents_to_delete().is_empty(), "one member's clock does not decide");
+    start(&mut log, "cyd", 4);
+    assert_eq!(log.state.documents_to_delete(), BTreeSet::from([signed, rejected]));
+    assert!(!keeps(&log, signed) && keeps(&log, expired) && keeps(&log, forever));
+    assert_eq!(log.state.document_deleted_since(log.state.request(lapsing).unwrap()), None);
+    log.wait(HOUR);
+    start(&mut log, "ben", 5);
+    start(&mut log, "cyd", 6);
+    assert_eq!(log.state.documents_to_delete(), BTreeSet::from([signed, rejected, expired]));
+}

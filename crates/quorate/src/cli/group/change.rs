@@ -63,6 +63,9 @@ pub(super) struct Change {
     /// repeatable
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = parse_format)]
     format: Vec<OutputFormat>,
+    /// When documents of later requests are deleted, after the request ended; `never` keeps them
+    #[arg(long, value_name = "TIME", value_parser = parse_every)]
+    delete_documents_after: Option<Every>,
     /// Accounts that join, separated by commas; each needs the member role
     #[arg(long, value_name = "ACCOUNT,…", value_delimiter = ',')]
     add: Vec<AccountName>,
@@ -373,6 +376,9 @@ impl Change {
             self.approvals_to_change.or(changes.map(|required| required.max(least)));
         if let Some(Every(every)) = self.refresh_every {
             definition.policy.governance.refresh_every = every.map(duration::milliseconds);
+        }
+        if let Some(Every(after)) = self.delete_documents_after {
+            definition.policy.delete_documents_after = after.map(duration::milliseconds);
         }
         if !self.format.is_empty() {
             definition.policy.formats = self.format.iter().cloned().collect();

@@ -61,6 +61,10 @@ pub(super) struct Create {
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', default_value = "ssh:file",
         value_parser = parse_format)]
     format: Vec<OutputFormat>,
+    /// When nodes and coordinator delete a document, after its request was signed or rejected or
+    /// has expired: 30d; at least an hour [default: never]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    delete_documents_after: Option<Duration>,
     /// Nodes that are configured to approve automatically may do so
     #[arg(long)]
     auto_approve: bool,
@@ -149,6 +153,7 @@ impl Create {
                     refresh_every: self.refresh_every.map(duration::milliseconds),
                 },
                 formats: self.format.iter().cloned().collect(),
+                delete_documents_after: self.delete_documents_after.map(duration::milliseconds),
             },
         }
     }

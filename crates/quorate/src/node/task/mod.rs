@@ -31,9 +31,8 @@ use super::event::{Event, Outgoing};
 use super::hub::Hub;
 use super::{answer, backup, documents, ids, view};
 use crate::api::{Answer, Ask, Code, Command, Problem, Query, SignAsk};
-use crate::documents::Shelf;
+use crate::documents::{Retention, Shelf};
 use crate::store::StoreError;
-use crate::store::documents::DocumentPackage;
 use crate::store::entries::IN_A_MESSAGE;
 use crate::store::node::NodeStore;
 use crate::timers::{Deadlines, now};
@@ -85,6 +84,7 @@ pub(crate) struct Task {
     /// Orders that came before the first connection was up or had failed.
     early: Vec<(Box<Ask>, mpsc::Sender<Answer>)>,
     facts: BTreeMap<Digest, view::FileFacts>,
+    retention: Retention,
     tell: Tell,
     home: PathBuf,
 }
@@ -131,6 +131,7 @@ impl Task {
             alarms: Alarms::new(),
             early: Vec::new(),
             facts: BTreeMap::new(),
+            retention: Retention::default(),
             tell,
             home,
         }
@@ -185,6 +186,9 @@ impl Task {
             }
             self.execute(effects).await?;
             self.follow_hub(hub);
+            for document in self.retention.apply(self.machine.state(), &self.shelf, now()).await {
+                self.facts.remove(&document);
+            }
             if self.tell.admission.borrow().is_none() {
                 self.tell_admission().await?;
             }
@@ -448,27 +452,6 @@ impl Task {
 
     fn request(&self, id: &str) -> Result<&RequestState, Problem> {
         ids::find_request(self.machine.state(), id)
-    }
-
-    /// Reads the document from this node's own copy, because it was fetched before.
-    async fn document(&self, id: &str) -> Result<Answer, Problem> {
-        let request = self.request(id)?;
-        let (commitment, group) = (request.request.document, request.request.group.clone());
-        if !self.machine.state().may_read(self.machine.account(), commitment) {
-            let message =
-                format!("only the requester and the members of {group} receive the document");
-            return Err(Problem::new(Code::NoReader, message));
-        }
-        let package = self.package(commitment).await;
-        let package = package.ok_or_else(|| answer::problem(&CommandError::NoDocument))?;
-        let name = package.name.as_str().to_owned();
-        Ok(Answer::Document { name, document: package.document })
-    }
-
-    async fn package(&self, commitment: Digest) -> Option<DocumentPackage> {
-        let bytes = self.shelf.get(commitment).await.ok().flatten()?;
-        let package = DocumentPackage::from_bytes(&bytes).ok()?;
-        package.matches(commitment).then_some(package)
     }
 
     async fn stored(&mut self, first: u64, limit: u64) -> Result<Vec<Vec<u8>>, Problem> {

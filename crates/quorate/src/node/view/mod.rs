@@ -72,6 +72,7 @@ pub(crate) fn request(
         message: file.as_ref().and_then(|file| file.note.clone()),
         file_size: file.as_ref().map(|file| file.size),
         file_sha256: file.as_ref().map(|file| file.sha256.clone()),
+        document_deleted: node.state().document_deleted_since(state),
         other_meaning: file
             .filter(|_| state.request.format == Format::Raw.name())
             .and_then(|file| file.other_meaning),

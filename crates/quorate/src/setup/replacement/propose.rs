@@ -12,7 +12,7 @@ use rand_core::CryptoRngCore;
 
 use super::history::Source;
 use super::{FORMAT, Kind, ReplacementFile};
-use crate::home::{CoordinatorConfig, CoordinatorHome, Limits};
+use crate::home::{CoordinatorConfig, CoordinatorHome, Limits, StorageLimits};
 use crate::setup::SetupError;
 use crate::setup::create_ivn::write_coordinator;
 use crate::setup::undo::Undo;
@@ -77,6 +77,7 @@ pub async fn propose(
         listen: plan.listen.clone(),
         hub: plan.hub.to_string(),
         limits: Limits::default(),
+        storage: StorageLimits::default(),
     })?;
     undo.keep();
     Ok(file)
