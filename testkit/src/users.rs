@@ -13,7 +13,9 @@ use crate::world::World;
 
 /// Returns how many changes of the group are in force.
 fn changes_done(group: &Group) -> usize {
-    let done = |end: &ChangeEnd| matches!(end, ChangeEnd::Done { .. } | ChangeEnd::Repaired { .. });
+    let done = |end: &ChangeEnd| {
+        matches!(end, ChangeEnd::Done { .. } | ChangeEnd::Repaired { .. } | ChangeEnd::Retired)
+    };
     group.past_changes.iter().filter(|past| done(&past.end)).count()
 }
 
@@ -349,6 +351,7 @@ impl Plan {
                     Status::Signed { .. }
                     | Status::Rejected
                     | Status::Withdrawn
+                    | Status::GroupRetired
                     | Status::Refused(_),
                 )) => {}
             }

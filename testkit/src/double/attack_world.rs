@@ -317,7 +317,11 @@ impl Stage {
         request: EntryId,
     ) -> Result<EntryId, CommandError> {
         self.truth.approved.insert((account.clone(), request));
-        self.orders(account, Command::Approve(Motion::Request(request)))
+        let motion = match self.node(account).state().changes().contains_key(&request) {
+            true => Motion::Change(request),
+            false => Motion::Request(request),
+        };
+        self.orders(account, Command::Approve(motion))
     }
 
     /// Makes a member propose this definition of the group. Returns the entry of the change.

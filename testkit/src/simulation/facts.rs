@@ -67,6 +67,7 @@ impl Simulation {
                 Status::Rejected => "rejected",
                 Status::Refused(_) => "refused by the log",
                 Status::Withdrawn => "withdrawn",
+                Status::GroupRetired => "group-retired",
             };
             note(&format!("request {}", id.short()), "status", status.to_owned());
         }

@@ -86,8 +86,13 @@ fn an_accomplices_consent_to_its_own_change_carries_nothing_out() {
         let epoch = stage.epoch_of(&ada());
         let definition = GroupDefinition { members: vec![ben(), cyd()], ..same(stage) };
         let expires_at = stage.clock().plus(1_000_000);
-        let change =
-            quorate_ceremony::entry::GroupChange { epoch, definition, expires_at, repairs: None };
+        let change = quorate_ceremony::entry::GroupChange {
+            epoch,
+            definition,
+            expires_at,
+            repairs: None,
+            retires: false,
+        };
         let proposed = stage.accomplice_states(&cyd(), Body::GroupChange(change));
         let approved = stage.accomplice_states(&cyd(), Body::Approval { request: proposed.id() });
         stage.shows(&ben(), &[proposed, approved]);

@@ -167,7 +167,13 @@ fn replace_ben(log: &mut TestLog) {
     let definition = log.group().definition.clone();
     let expires_at = log.now.plus(1_000_000);
     let repairs = Some(name("ben"));
-    let body = Body::GroupChange(GroupChange { epoch: 2, definition, expires_at, repairs });
+    let body = Body::GroupChange(GroupChange {
+        epoch: 2,
+        definition,
+        expires_at,
+        repairs,
+        retires: false,
+    });
     let change = log.entry("cyd", body);
     log.enter(&change).unwrap();
     log.approves("ada", change.id()).unwrap();

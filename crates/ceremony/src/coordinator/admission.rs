@@ -145,7 +145,7 @@ impl Coordinator {
                 self.tend_ceremony(&group, call);
             }
             Event::Change(group) => self.tend_ceremony(&group, call),
-            Event::EpochStarted(group) => {
+            Event::EpochStarted(group) | Event::GroupRetired(group) => {
                 self.signing.drop_group(self.log.state(), &group);
                 self.tend_ceremony(&group, call);
             }

@@ -61,7 +61,8 @@ pub enum Body {
     GroupAccepted { group: GroupName, definition: EntryId },
     /// An admin or a member proposes to change a group that has a key. It counts as a member's
     /// approval if the policy permits that. The change is in force once enough members have
-    /// approved, all joiners have accepted, and the members hold new shares.
+    /// approved, all joiners have accepted, and the members hold new shares. The retirement of the
+    /// group is in force once enough members have approved.
     GroupChange(GroupChange),
     /// Its author or an admin withdraws a proposed change.
     GroupChangeWithdrawn { change: EntryId },

@@ -40,4 +40,8 @@ pub struct GroupChange {
     /// The member that is to get its lost share back. The definition is then the present one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repairs: Option<AccountName>,
+    /// Whether the group is to be retired: it signs nothing any more, and its members destroy their
+    /// shares. The definition is then the present one, and nothing is repaired.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub retires: bool,
 }

@@ -85,9 +85,9 @@ impl Node {
             Command::Remove(account) => Body::AccountRemoved { account },
             Command::SetRoles(account, roles) => Body::AccountRoles { account, roles },
             Command::DefineGroup(definition) => Body::GroupDefined(definition),
-            Command::ChangeGroup(Proposal { definition, epoch, expires_in, repairs }) => {
+            Command::ChangeGroup(Proposal { definition, epoch, expires_in, repairs, retires }) => {
                 let expires_at = expiry(policy(&definition.name)?, expires_in);
-                Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs })
+                Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs, retires })
             }
             Command::CancelSession(session) => {
                 Body::CeremonyAborted { session, reason: AbortReason::Cancelled }

@@ -203,6 +203,7 @@ impl Touched {
                 | Event::Ceremony(group)
                 | Event::CeremonyAborted(group)
                 | Event::CeremonyCertified(group)
+                | Event::GroupRetired(group)
                 | Event::ShareDestroyed(group) => {
                     self.groups.insert(group);
                 }

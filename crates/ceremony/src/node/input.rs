@@ -124,11 +124,15 @@ pub struct Proposal {
     pub expires_in: Option<u64>,
     /// The member whose lost share is repaired. The definition is then the present one.
     pub repairs: Option<AccountName>,
+    /// Whether the group is to be retired. The definition is then the present one.
+    #[serde(default)]
+    pub retires: bool,
 }
 
 impl Proposal {
-    /// Proposes a change that repairs no share, for as long as the policy permits.
+    /// Proposes a change that repairs no share and does not retire the group, for as long as the
+    /// policy permits.
     pub fn new(definition: GroupDefinition, epoch: u64) -> Self {
-        Self { definition, epoch, expires_in: None, repairs: None }
+        Self { definition, epoch, expires_in: None, repairs: None, retires: false }
     }
 }

@@ -128,10 +128,11 @@ impl Keyshares {
         self.runs.retain(|session, _| running.contains(session));
     }
 
-    /// Destroys this node's shares of earlier epochs, and then states that. The log is sufficient
-    /// evidence, because an epoch starts only with the signatures of all its holders, who have
-    /// their shares on disk, and a signature by the new shares. So this part of the log is true
-    /// even if the coordinator lies elsewhere.
+    /// Destroys this node's shares of earlier epochs, or all of a retired group, and then states
+    /// that. The log is sufficient evidence, because an epoch starts only with the signatures of
+    /// all its holders, who have their shares on disk, and a signature by the new shares; and a
+    /// group is retired only by its members' own votes. So this part of the log is true even if the
+    /// coordinator lies elsewhere.
     pub(super) fn destroy_old(
         &mut self,
         view: &View<'_>,
@@ -144,10 +145,11 @@ impl Keyshares {
         // succeeded. Until then, another node may have received a log in which the earlier session
         // succeeded.
         let in_force = group.key.as_ref().and_then(|key| view.state.session_index(key.session));
+        let is_retired = group.retirement().is_some();
         let earlier = |session: &&SessionId| {
             let of = view.state.group_of_session(**session);
             of.is_some_and(|of| of.definition.name == *name)
-                && view.state.session_index(**session) < in_force
+                && (is_retired || view.state.session_index(**session) < in_force)
         };
         let useless: Vec<SessionId> = self.packages.keys().filter(earlier).copied().collect();
         for session in useless {

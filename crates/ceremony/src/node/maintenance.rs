@@ -137,7 +137,8 @@ fn ask_for_new_shares(view: &View<'_>, name: &GroupName, outbox: &mut Outbox, ca
     let Some(key) = &group.key else { return };
     let definition = group.definition.clone();
     let expires_at = call.now.plus(definition.policy.rule.expiry);
-    let proposal = GroupChange { epoch: key.epoch, definition, expires_at, repairs: None };
+    let proposal =
+        GroupChange { epoch: key.epoch, definition, expires_at, repairs: None, retires: false };
     outbox.state_once(
         view.me,
         Body::GroupChange(proposal),

@@ -23,6 +23,7 @@ pub enum Event {
     /// All participants certified, so that the shares can be activated.
     CeremonyCertified(GroupName),
     EpochStarted(GroupName),
+    GroupRetired(GroupName),
     ShareDestroyed(GroupName),
     ShareProved(GroupName),
     RequestOpened(EntryId),

@@ -196,6 +196,8 @@ family! {
         DefinitionChanged { group: GroupName } = "definition-changed",
         #[error("group \"{group}\" has no key yet")]
         NoKey { group: GroupName } = "no-key",
+        #[error("group \"{group}\" is retired, and signs nothing any more")]
+        Retired { group: GroupName } = "retired",
     }
 }
 
@@ -235,6 +237,8 @@ family! {
         Repair { account: AccountName } = "repair",
         #[error("\"{account}\" would get its own share back, so the other members decide")]
         OwnRepair { account: AccountName } = "own-repair",
+        #[error("a proposal that retires a group changes nothing else of it")]
+        Retirement = "retirement",
     }
 }
 

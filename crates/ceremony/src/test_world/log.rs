@@ -441,7 +441,7 @@ impl TestLog {
     ) -> Result<EntryId, Refusal> {
         let epoch = self.group().key.as_ref().map_or(0, |key| key.epoch);
         let expires_at = self.now.plus(HOUR);
-        let proposal = GroupChange { epoch, definition, expires_at, repairs: None };
+        let proposal = GroupChange { epoch, definition, expires_at, repairs: None, retires: false };
         let entry = self.entry(account, Body::GroupChange(proposal));
         self.enter(&entry).map(|_| entry.id())
     }

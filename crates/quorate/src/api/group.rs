@@ -58,6 +58,10 @@ pub struct GroupView {
     pub change: Option<Box<ChangeView>>,
     /// The latest change that is no longer pending.
     pub past_change: Option<PastChange>,
+    /// The members of a retired group whose nodes have not stated yet that they destroyed their
+    /// shares.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept_by: Vec<AccountName>,
     /// Shares of the latest change or its attempts that never came into use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unused: Option<UnusedView>,
@@ -151,6 +155,9 @@ pub struct ChangeView {
     /// The member whose lost share is to be restored, if nothing else changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repairs: Option<AccountName>,
+    /// Whether it retires the group.
+    #[serde(default)]
+    pub retires: bool,
     /// When this member's node last proved its share, if that was recently.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share_shown: Option<Timestamp>,
@@ -202,6 +209,8 @@ pub enum GroupStage {
     Ready,
     /// The DKG failed, and is not tried again automatically.
     Failed,
+    /// It signs nothing any more.
+    Retired,
 }
 
 impl GroupStage {
@@ -213,7 +222,7 @@ impl GroupStage {
             | Self::Generating
             | Self::Certifying
             | Self::Activating => false,
-            Self::Ready | Self::Failed => true,
+            Self::Ready | Self::Failed | Self::Retired => true,
         }
     }
 }

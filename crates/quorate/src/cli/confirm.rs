@@ -9,9 +9,10 @@
 //! - Everywhere else (in a pipe, with `--no-input` or `--json`) it fails, and names `--yes`.
 //!
 //! These commands ask: votes (`approve`, `reject`, `group approve`, `group reject`, `coordinator
-//! approve`), `request withdraw`, `group cancel`, `account suspend`, `remove` and `replace-keys`,
-//! `node rotate-keys`, and `coordinator follow`. Proposals do not ask, because they can be
-//! withdrawn. Neither does an option whose only purpose is consent, such as `--force`.
+//! approve`), `request withdraw`, `group cancel` and `retire`, `account suspend`, `remove` and
+//! `replace-keys`, `node rotate-keys`, and `coordinator follow`. Other proposals do not ask,
+//! because they can be withdrawn. Neither does an option whose only purpose is consent, such as
+//! `--force`.
 
 use std::io::{BufRead as _, Write as _};
 

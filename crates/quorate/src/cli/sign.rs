@@ -261,7 +261,10 @@ pub(super) fn decided(request: RequestView) -> Result<RequestView, Problem> {
     let code = match &request.state {
         RequestStage::Open | RequestStage::Approved | RequestStage::Signed => return Ok(request),
         RequestStage::Refused { .. } => Code::NotAllowed,
-        RequestStage::Rejected | RequestStage::Withdrawn | RequestStage::Expired => Code::Rejected,
+        RequestStage::Rejected
+        | RequestStage::Withdrawn
+        | RequestStage::GroupRetired
+        | RequestStage::Expired => Code::Rejected,
     };
     let message = match &request.state {
         RequestStage::Refused { refused } => refused.to_string(),

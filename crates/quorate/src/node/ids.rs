@@ -115,7 +115,8 @@ mod tests {
         let wanted = &request.as_bytes()[..2];
         let proposals = (0..).map(|tried| {
             let (definition, expires_at) = (definition.clone(), log.now.plus(HOUR + tried));
-            let change = GroupChange { epoch, definition, expires_at, repairs: None };
+            let change =
+                GroupChange { epoch, definition, expires_at, repairs: None, retires: false };
             log.entry("cyd", Body::GroupChange(change))
         });
         let mut proposals = proposals.filter(|entry| entry.id().as_bytes().starts_with(wanted));

@@ -162,6 +162,7 @@ fn group_lines(group: &GroupReport, page: &mut Page) {
     for change in &group.changes {
         let members: Vec<_> = change.proposal.definition.members.iter().collect();
         let what = match &change.proposal.repairs {
+            _ if change.proposal.retires => "the group be retired".to_owned(),
             Some(member) => format!("{member} get its lost share back"),
             None => {
                 let (min_signers, names) = (change.proposal.definition.min_signers, list(&members));
@@ -219,10 +220,13 @@ fn requests(report: &AuditReport, page: &mut Page) {
     let standing = |wanted: &dyn Fn(&RequestStage) -> bool| {
         report.requests.iter().filter(|request| wanted(&request.standing)).count()
     };
-    let withdrawn = match standing(&|s| matches!(s, RequestStage::Withdrawn)) {
+    let some = |count, what| match count {
         0 => String::new(),
-        count => format!("{count} withdrawn, "),
+        count => format!("{count} {what}, "),
     };
+    let withdrawn = some(standing(&|s| matches!(s, RequestStage::Withdrawn)), "withdrawn");
+    let retired = standing(&|s| matches!(s, RequestStage::GroupRetired));
+    let withdrawn = withdrawn + &some(retired, "of a group retired before it signed");
     page.say(
         0,
         &format!(

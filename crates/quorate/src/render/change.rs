@@ -164,6 +164,7 @@ fn differing<const N: usize>(
 /// Writes a proposed change of a group.
 pub(crate) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
     let what = match (&view.repairs, view.now == view.after) {
+        _ if view.retires => format!("{}: retire the group", view.group),
         (Some(member), _) => format!("{}: restore the lost share of {member}", view.group),
         (None, true) => format!("{}: new shares for the same members", view.group),
         (None, false) => format!(
@@ -175,6 +176,12 @@ pub(crate) fn change(page: &mut Page, view: &ChangeView, now: Timestamp) {
     };
     page.verdict(Tone::Warn, format!("{}  {what}, {} proposes", view.id.short(), view.proposer));
     page.note(change_sentence(view));
+    if view.retires {
+        page.note(
+            "This cannot be undone: the members destroy their shares, nobody can sign with this key \
+             again, and open requests end. What was signed stays valid.",
+        );
+    }
     if let (Some(member), Some(shown)) = (&view.repairs, view.share_shown) {
         page.note(format!(
             "The log shows that the node of {member} proved its share {}. Approve only after checking with {member}, in \

@@ -44,6 +44,9 @@ pub(crate) fn entry_sentence(view: &EntryView) -> String {
             list(&definition.members)
         ),
         Body::GroupAccepted { group, .. } => format!("accepts membership of {group}"),
+        Body::GroupChange(GroupChange { definition, retires: true, .. }) => {
+            format!("proposes to retire {}: change {}", definition.name, view.id.short())
+        }
         Body::GroupChange(GroupChange { definition, repairs: Some(member), .. }) => {
             let id = view.id.short();
             format!(

@@ -20,6 +20,7 @@ pub(crate) fn group_tone(view: &GroupView) -> Tone {
             Some(SigningStage::Ready | SigningStage::Unknown) | None => Tone::Good,
         },
         GroupStage::Failed => Tone::Bad,
+        GroupStage::Retired => Tone::Faint,
         GroupStage::Defined
         | GroupStage::Accepted
         | GroupStage::Generating
@@ -30,12 +31,26 @@ pub(crate) fn group_tone(view: &GroupView) -> Tone {
 
 /// Describes where a group stands, in one sentence.
 pub(crate) fn group_sentence(view: &GroupView) -> String {
+    if view.state == GroupStage::Retired {
+        return retired(view);
+    }
     signing(view).map_or_else(|| making(view), |(sentence, _)| sentence)
 }
 
 /// Advises on a group that cannot sign, or whose share this node lacks.
 pub(crate) fn group_advice(view: &GroupView) -> Option<String> {
     signing(view)?.1
+}
+
+fn retired(view: &GroupView) -> String {
+    let GroupView { name, kept_by, .. } = view;
+    match kept_by.is_empty() {
+        true => format!("{name} is retired: its members state that they destroyed their shares."),
+        false => format!(
+            "{name} is retired: it signs nothing any more. The node of {} has not stated yet that it destroyed its share.",
+            list(kept_by)
+        ),
+    }
 }
 
 /// Describes how far the key generation of a group is.
@@ -123,13 +138,15 @@ pub(crate) fn member_state(group: &GroupView, member: &MemberView) -> (Tone, &'s
         GroupStage::Defined => {
             return (Tone::Good, if member.online { "accepted" } else { "offline, accepted" });
         }
-        GroupStage::Accepted | GroupStage::Ready | GroupStage::Failed => false,
+        GroupStage::Accepted | GroupStage::Ready | GroupStage::Failed | GroupStage::Retired => {
+            false
+        }
         GroupStage::Generating | GroupStage::Certifying | GroupStage::Activating => member.awaited,
     };
     match (is_waiting, member.online) {
         (true, true) => (Tone::Warn, "working"),
         (true, false) => (Tone::Bad, "offline, waited for"),
-        (false, true) if group.state == GroupStage::Ready => (Tone::Good, "online"),
+        (false, true) if group.state.is_final() => (Tone::Good, "online"),
         (false, true) => (Tone::Good, "online, done for now"),
         (false, false) => (Tone::Faint, "offline"),
     }
@@ -274,7 +291,7 @@ pub(crate) fn unused(view: &GroupView) -> Option<String> {
 }
 
 pub(crate) fn is_done(past: &PastChange) -> bool {
-    matches!(past.end, ChangeEnd::Done { .. } | ChangeEnd::Repaired { .. })
+    matches!(past.end, ChangeEnd::Done { .. } | ChangeEnd::Repaired { .. } | ChangeEnd::Retired)
 }
 
 /// Describes how a change ended, as a clause.
@@ -295,6 +312,7 @@ pub(crate) fn change_end(past: &PastChange) -> String {
 pub(crate) fn proposed(past: &PastChange) -> String {
     let definition = &past.proposal.definition;
     match &past.proposal.repairs {
+        _ if past.proposal.retires => "the group should be retired".to_owned(),
         Some(member) => format!("the lost share of {member} should be restored"),
         None => {
             format!("any {} of {} should sign", definition.min_signers, list(&definition.members))

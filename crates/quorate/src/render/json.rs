@@ -84,6 +84,7 @@ pub(crate) fn request(view: &RequestView) -> Value {
         RequestStage::Approved => ("approved", None),
         RequestStage::Rejected => ("rejected", None),
         RequestStage::Withdrawn => ("withdrawn", None),
+        RequestStage::GroupRetired => ("group-retired", None),
         RequestStage::Expired => ("expired", None),
         RequestStage::Signed => ("signed", None),
     };

@@ -65,6 +65,7 @@ fn of_refusal(why: &Refusal) -> Option<String> {
         )
         | Refusal::Groups(
             Groups::NoKey { group }
+            | Groups::Retired { group }
             | Groups::GroupExists { group }
             | Groups::DefinitionChanged { group },
         )

@@ -24,6 +24,11 @@ pub(crate) fn request_sentence(view: &RequestView) -> String {
         RequestStage::Withdrawn => {
             format!("Withdrawn by {}.{}", view.requester, may_be_signed(view))
         }
+        RequestStage::GroupRetired => format!(
+            "Over, because {} was retired before it was signed.{}",
+            view.group,
+            may_be_signed(view)
+        ),
         RequestStage::Open => {
             awaited_approvals(
                 usize::from(view.approvals_required),
@@ -61,6 +66,7 @@ pub(crate) fn request_tone(stage: &RequestStage) -> Tone {
         RequestStage::Refused { .. }
         | RequestStage::Rejected
         | RequestStage::Withdrawn
+        | RequestStage::GroupRetired
         | RequestStage::Expired => Tone::Bad,
     }
 }

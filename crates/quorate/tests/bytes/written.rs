@@ -198,7 +198,7 @@ fn by_ada() -> Vec<(Author, Body)> {
     stricter.policy.governance.changes_required = Some(3);
     refreshed.policy.governance.refresh_every = Some(86_400_000);
     let proposes = |definition, repairs| {
-        Body::GroupChange(GroupChange { epoch: 1, definition, expires_at, repairs })
+        Body::GroupChange(GroupChange { epoch: 1, definition, expires_at, repairs, retires: false })
     };
     let (group, change) = (stricter.name.clone(), EntryId::new([7; 32]));
     let (incarnation, other) = (Digest::new([3; 32]), Digest::new([4; 32]));

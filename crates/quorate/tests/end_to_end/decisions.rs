@@ -146,6 +146,30 @@ fn a_requester_asks_and_an_auditor_sees() {
 }
 
 #[test]
+fn a_retired_group_never_signs_again() {
+    let system = with_board();
+    let open = asked(&system, "");
+    system.run("ada", "group retire board").fails(2, &["nobody can be asked here", "--yes"]);
+    let proposed = system.run("ada", "group retire board --yes --json").succeeds().json();
+    let change = proposed["change"]["id"].as_str().unwrap();
+    until("the proposal at ben's node, and his approval", || {
+        (system.run("ben", &format!("group approve {change} --yes")).exit == 0).then_some(())
+    });
+    until("all nodes to destroy their shares", || {
+        let shown = system.run("ada", "group show board").succeeds().stdout;
+        shown.contains("its members state that they destroyed their shares").then_some(())
+    });
+    for line in ["sign contract --group board", "group refresh board", "group retire board --yes"] {
+        system.run("ada", line).fails(1, &["is retired, and signs nothing any more", "group show"]);
+    }
+    let over = ["board was retired before it was signed", ""];
+    system.run("ben", &format!("approve {open} --yes")).fails(5, &over);
+    system.run("ada", "status").succeeds();
+    let report = system.audit().unwrap();
+    assert_eq!(report["faults"].as_array().unwrap().len(), 0, "{report}");
+}
+
+#[test]
 fn a_wait_ends_when_its_request_or_change_expires() {
     let system = with_board();
     system

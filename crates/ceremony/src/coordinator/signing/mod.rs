@@ -180,6 +180,7 @@ impl Signing {
             | Status::Refused(_)
             | Status::Rejected
             | Status::Withdrawn
+            | Status::GroupRetired
             | Status::Signed { .. } => self.drop_subject(subject),
         }
     }

@@ -463,7 +463,8 @@ fn a_refresh_costs_the_entries_that_others_make_because_of_it() {
         let mut coordinator = coordinator_with(&log, Config { credit: 5, ..Config::default() });
         let definition = log.board_of(&["ada", "ben", "cyd"], min_signers);
         let expires_at = log.now.plus(HOUR);
-        let change = GroupChange { epoch: 1, definition, expires_at, repairs: None };
+        let change =
+            GroupChange { epoch: 1, definition, expires_at, repairs: None, retires: false };
         let proposal = log.entry("ben", Body::GroupChange(change));
         assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ben", &proposal)), None);
         let incarnation = log.random();

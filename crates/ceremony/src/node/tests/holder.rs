@@ -311,7 +311,7 @@ fn judging_a_change_applies_the_logs_rules_and_states_nothing() {
         assert_eq!(bench.node.unsent(), 0);
         // The hash that the coordinator would compute.
         let expires_at = now.plus(expires_in.unwrap_or(definition.policy.rule.expiry));
-        let proposal = GroupChange { epoch, definition, expires_at, repairs: None };
+        let proposal = GroupChange { epoch, definition, expires_at, repairs: None, retires: false };
         let entry = bench.log.entry("ben", Body::GroupChange(proposal));
         let admitted = bench.log.state.clone().apply(&entry);
         assert_eq!(judged, admitted.map(drop).map_err(CommandError::from));

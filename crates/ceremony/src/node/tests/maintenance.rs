@@ -126,7 +126,7 @@ fn members_propose_refreshes_in_turn_as_the_policy_requires() {
     let effects = woken(&mut bench, due);
     let [refresh] = stated(&effects)[..] else { panic!("{effects:?}") };
     let expires_at = due.plus(definition.policy.rule.expiry);
-    let proposal = GroupChange { epoch: 1, definition, expires_at, repairs: None };
+    let proposal = GroupChange { epoch: 1, definition, expires_at, repairs: None, retires: false };
     assert_eq!(refresh.statement().body, Body::GroupChange(proposal));
     bench.log.enter(refresh).unwrap();
     bench.show();
@@ -246,6 +246,28 @@ fn says_it_destroyed(log: &TestLog, keys: &str) -> usize {
     let effects = node.unwrap().start(log.now, &mut rng);
     let destroyed = |entry: &&&Entry| matches!(entry.statement().body, Body::ShareDestroyed { .. });
     stated(&effects).iter().filter(destroyed).count()
+}
+
+#[test]
+fn a_retired_groups_share_is_destroyed_before_that_is_stated() {
+    let mut log = TestLog::keyed();
+    let definition = log.group().definition.clone();
+    let expires_at = log.now.plus(HOUR);
+    let proposal = GroupChange { epoch: 1, definition, expires_at, repairs: None, retires: true };
+    let entry = log.entry("ada", Body::GroupChange(proposal));
+    log.enter(&entry).unwrap();
+    let mut bench = Bench::new(log);
+    bench.show();
+    assert!(bench.node.holds_share(&board()));
+    bench.log.approves("cyd", entry.id()).unwrap();
+    let effects = bench.show();
+    let destroyed =
+        |effect: &NodeEffect| matches!(effect, NodeEffect::Persist(NodeChange::ShareDestroyed(_)));
+    let said = |effect: &NodeEffect| matches!(effect, NodeEffect::Send(FromNode::Submit { .. }));
+    let position = |wanted: &dyn Fn(&NodeEffect) -> bool| effects.iter().position(wanted);
+    assert!(position(&destroyed).unwrap() < position(&said).unwrap());
+    assert!(matches!(stated(&effects)[0].statement().body, Body::ShareDestroyed { epoch: 1, .. }));
+    assert!(!bench.node.holds_share(&board()));
 }
 
 #[test]

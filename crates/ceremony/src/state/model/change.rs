@@ -68,6 +68,8 @@ pub enum ChangeEnd {
     Withdrawn {
         by: AccountName,
     },
+    /// The group signs nothing any more. Final.
+    Retired,
     /// This account was to get a share, and was removed or got new keys meanwhile. It is not the
     /// account that the members approved.
     Void {
@@ -87,6 +89,7 @@ impl fmt::Display for ChangeEnd {
             Self::Lapsed => f.write_str("it was not carried out in time"),
             Self::Replaced { by } => write!(f, "it gave way to the change {}", by.short()),
             Self::Withdrawn { by } => write!(f, "{by} took it back"),
+            Self::Retired => f.write_str("the group is retired"),
             Self::Void { account } => {
                 write!(f, "{account} was removed or given new keys meanwhile")
             }
@@ -104,6 +107,7 @@ impl Change {
 
     pub fn gives_share_to(&self, name: &AccountName) -> bool {
         match &self.proposal.repairs {
+            _ if self.proposal.retires => false,
             Some(member) => member == name,
             None => self.proposal.definition.members.contains(name),
         }

@@ -16,7 +16,7 @@ use crate::state::model::session::{
     ActivationRecord, PastSession, Session, SessionPhase, package_hash,
 };
 use crate::state::model::turn::Turn;
-use crate::state::refusal::{Entries, Refusal, Requests, Sessions};
+use crate::state::refusal::{Entries, Groups, Refusal, Requests, Sessions};
 
 /// The most signers whose signed messages fit one signature entry, whatever their names.
 pub const MOST_SIGNERS: u16 = 100;
@@ -81,6 +81,21 @@ impl Group {
         members.filter(|name| !self.accepted.contains(*name)).chain(joiners)
     }
 
+    /// The change that retired the group. It then signs nothing any more, whatever happens.
+    pub fn retirement(&self) -> Option<&PastChange> {
+        self.past_changes.last().filter(|change| change.end == ChangeEnd::Retired)
+    }
+
+    /// # Errors
+    ///
+    /// Fails if the group is retired.
+    pub(in crate::state) fn check_in_use(&self) -> Result<(), Refusal> {
+        match self.retirement() {
+            Some(_) => Err(Groups::Retired { group: self.definition.name.clone() }.into()),
+            None => Ok(()),
+        }
+    }
+
     /// Why this member cannot use its share of the group's key, or `None` if it can.
     pub fn unable(&self, name: &AccountName) -> Option<Unable> {
         self.key.as_ref()?.unable.get(name).copied()
@@ -89,13 +104,16 @@ impl Group {
     /// Whether this account has a vote: it is a member that can use its share or, before there is a
     /// key, any member.
     pub fn has_say(&self, name: &AccountName) -> bool {
-        self.has_member(name) && self.unable(name).is_none()
+        self.has_member(name) && self.unable(name).is_none() && self.retirement().is_none()
     }
 
-    /// Returns what the group's own entries show of each member's share at `now`.
+    /// Returns what the group's own entries show of each member's share at `now`; nothing if the
+    /// group is retired.
     /// [`IvnState::health`](crate::state::IvnState::health) also considers the roster.
     pub(in crate::state) fn health(&self, now: Timestamp) -> Vec<(&AccountName, Health)> {
-        let Some(key) = &self.key else { return Vec::new() };
+        let Some(key) = self.key.as_ref().filter(|_| self.retirement().is_none()) else {
+            return Vec::new();
+        };
         let of = |name| {
             let proved = key.proved.get(name).copied().unwrap_or(key.activated);
             match key.unable.get(name) {
@@ -109,6 +127,7 @@ impl Group {
 
     /// When the policy requires a refresh. `None` if it requires none, or if there is no key.
     pub fn refresh_due(&self) -> Option<Timestamp> {
+        self.check_in_use().ok()?;
         Some(self.key.as_ref()?.activated.plus(self.definition.policy.governance.refresh_every?))
     }
 
@@ -148,6 +167,21 @@ impl Group {
         change.refusals.insert(joiner.clone(), reason.to_owned());
         self.end_change(ChangeEnd::Declined { by: joiner.clone() });
         Ok(())
+    }
+
+    /// Ends the use of the group's key, as the members decided with the pending change: every
+    /// holder has to destroy its share.
+    pub(in crate::state) fn retire(&mut self) {
+        if let Some(key) = &self.key {
+            self.past_epochs.push(PastEpoch {
+                epoch: key.epoch,
+                session: key.session,
+                lost: key.lost.clone(),
+                holders: key.identifiers.keys().cloned().collect(),
+                destroyed: BTreeSet::new(),
+            });
+        }
+        self.end_change(ChangeEnd::Retired);
     }
 
     pub(in crate::state) fn end_change(&mut self, end: ChangeEnd) {
@@ -462,6 +496,7 @@ impl Change {
     pub fn is_refresh(&self, group: &Group) -> bool {
         let definition = &self.proposal.definition;
         self.proposal.repairs.is_none()
+            && !self.proposal.retires
             && *definition == group.definition
             && definition.members.iter().all(|name| group.unable(name) != Some(Unable::Replaced))
     }

@@ -49,6 +49,8 @@ pub enum Status {
     Rejected,
     /// By its requester; final.
     Withdrawn,
+    /// The group signs nothing any more; final.
+    GroupRetired,
     /// Signed; final.
     Signed {
         index: u64,
@@ -71,6 +73,8 @@ pub enum RequestStage {
     Approved,
     Rejected,
     Withdrawn,
+    /// The group was retired before it was signed.
+    GroupRetired,
     /// Not decided in time.
     #[serde(rename = "lapsed")]
     Expired,
@@ -125,6 +129,7 @@ impl RequestState {
             Status::Approved => RequestStage::Approved,
             Status::Rejected => RequestStage::Rejected,
             Status::Withdrawn => RequestStage::Withdrawn,
+            Status::GroupRetired => RequestStage::GroupRetired,
             Status::Signed { .. } => RequestStage::Signed,
         }
     }

@@ -8,11 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::entry::{AbortReason, GroupChange, Role};
-use crate::names::{AccountName, EntryId, Timestamp};
+use crate::names::{AccountName, EntryId, GroupName, Timestamp};
 use crate::policy::Decision;
 use crate::state::model::change::{Change, ChangeEnd};
 use crate::state::model::group::Group;
+use crate::state::model::key::GroupKey;
 use crate::state::model::plan::SessionPlan;
+use crate::state::model::request::Status;
 use crate::state::refusal::{Changes, Entries, Groups, Refusal, Requests};
 use crate::state::{Event, IvnState};
 
@@ -32,6 +34,7 @@ impl IvnState {
         }
         let group = self.group(&name)?;
         let key = group.key.as_ref().ok_or_else(|| Groups::NoKey { group: name.clone() })?;
+        group.check_in_use()?;
         if !group.has_member(author) && !self.account(author)?.roles.contains(&Role::Admin) {
             return Err(Groups::NotAMember { account: author.clone(), group: name }.into());
         }
@@ -40,7 +43,8 @@ impl IvnState {
             return Err(Changes::OtherEpoch { group: name, asked, current }.into());
         }
         // Otherwise one member could prevent all changes by proposing refreshes.
-        let more = proposal.repairs.is_some() || *definition != group.definition;
+        let more =
+            proposal.repairs.is_some() || proposal.retires || *definition != group.definition;
         let gives_way = |change: &Change| change.is_refresh(group) && more;
         // The author's own time does not count here: one wrong clock must not end a change.
         let now = self.time_with(group, Some((author, at)));
@@ -58,19 +62,13 @@ impl IvnState {
         if group.has_member(author) && !definition.members.contains(author) {
             return Err(Changes::RemovesItself { account: author.clone() }.into());
         }
-        match &proposal.repairs {
-            None => self.check_definition(definition)?,
-            Some(member) => drop(self.active(member)?),
-        }
-        let nobody = BTreeSet::new();
-        let terms = match &proposal.repairs {
-            None => SessionPlan::of_reshare(key, definition, id, &BTreeMap::new(), &nobody)?,
-            Some(member) if *definition != group.definition || !group.has_member(member) => {
-                return Err(Changes::Repair { account: member.clone() }.into());
+        if proposal.retires {
+            if proposal.repairs.is_some() || *definition != group.definition {
+                return Err(Changes::Retirement.into());
             }
-            Some(member) => SessionPlan::of_repair(key, definition, id, member, &nobody),
-        };
-        terms.check(self.ivn)?;
+        } else {
+            self.check_shares(id, group, key, proposal)?;
+        }
         let approvals_required =
             policy.governance.changes_required.unwrap_or(group.definition.min_signers);
         let consents = policy.rule.requester_may_approve
@@ -102,7 +100,31 @@ impl IvnState {
         group.past = Vec::new();
         group.change = Some(change);
         self.changes.insert(id, name.clone());
-        Ok(vec![Event::Change(name)])
+        Ok(self.decided(name, now))
+    }
+
+    /// Checks that members can make the shares that a proposal requires.
+    fn check_shares(
+        &self,
+        id: EntryId,
+        group: &Group,
+        key: &GroupKey,
+        proposal: &GroupChange,
+    ) -> Result<(), Refusal> {
+        let definition = &proposal.definition;
+        match &proposal.repairs {
+            None => self.check_definition(definition)?,
+            Some(member) => drop(self.active(member)?),
+        }
+        let nobody = BTreeSet::new();
+        let terms = match &proposal.repairs {
+            None => SessionPlan::of_reshare(key, definition, id, &BTreeMap::new(), &nobody)?,
+            Some(member) if *definition != group.definition || !group.has_member(member) => {
+                return Err(Changes::Repair { account: member.clone() }.into());
+            }
+            Some(member) => SessionPlan::of_repair(key, definition, id, member, &nobody),
+        };
+        terms.check(self.ivn)
     }
 
     /// A vote on a proposed change: a member's approval, or the reason for a rejection by a member
@@ -157,7 +179,27 @@ impl IvnState {
                 }
             }
         }
-        Ok(vec![Event::Change(name)])
+        Ok(self.decided(name, now))
+    }
+
+    /// Carries out an approved retirement. All other changes wait for new shares.
+    fn decided(&mut self, name: GroupName, at: Timestamp) -> Vec<Event> {
+        let mut events = vec![Event::Change(name.clone())];
+        let Some(group) = self.groups.get_mut(&name) else { return events };
+        if !group.change.as_ref().is_some_and(|change| change.approved && change.proposal.retires) {
+            return events;
+        }
+        group.retire();
+        let open = self.requests.values_mut().filter(|request| {
+            request.request.group == name
+                && matches!(request.status, Status::Open | Status::Approved)
+        });
+        for request in open {
+            request.set(Status::GroupRetired, at);
+            events.push(Event::RequestRejected(request.id));
+        }
+        events.push(Event::GroupRetired(name));
+        events
     }
 
     /// Withdraws a change and its session. Its proposer and any admin may do this.

@@ -19,6 +19,7 @@ impl IvnState {
     ) -> Result<Vec<Event>, Refusal> {
         let ivn = self.ivn;
         let group = self.group_mut(name)?;
+        group.check_in_use()?;
         let key = group.key.as_ref().ok_or_else(|| Groups::NoKey { group: name.clone() })?;
         if key.epoch != epoch {
             let current = key.epoch;

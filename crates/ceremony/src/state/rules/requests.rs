@@ -87,6 +87,7 @@ impl IvnState {
         if group.key.is_none() {
             return Err(Groups::NoKey { group: request.group.clone() }.into());
         }
+        group.check_in_use()?;
         // A member with keys from an admin cannot make requests in the member's name, because nodes
         // may approve them automatically.
         if group.has_member(author) && !group.has_say(author) {

@@ -190,7 +190,13 @@ fn an_impossible_change_is_rejected_with_the_reason() {
         let definition = others.clone();
         log.says(
             "ada",
-            Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs: None }),
+            Body::GroupChange(GroupChange {
+                epoch,
+                definition,
+                expires_at,
+                repairs: None,
+                retires: false,
+            }),
         )
     };
     let at = log.now.plus(HOUR);

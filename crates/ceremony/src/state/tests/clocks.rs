@@ -197,8 +197,13 @@ fn decisions(log: &TestLog) -> Vec<bool> {
     let mut at = |hours: u64| {
         log.now = Timestamp(1_000_000 + hours * HOUR);
         let expires_at = log.now.plus(HOUR);
-        let proposal =
-            GroupChange { epoch: 1, definition: definition.clone(), expires_at, repairs: None };
+        let proposal = GroupChange {
+            epoch: 1,
+            definition: definition.clone(),
+            expires_at,
+            repairs: None,
+            retires: false,
+        };
         let entry = log.entry("ada", Body::GroupChange(proposal));
         log.state.clone().apply(&entry).is_ok()
     };

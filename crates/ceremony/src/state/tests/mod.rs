@@ -10,5 +10,6 @@ mod health;
 mod repair;
 mod replacements;
 mod requests;
+mod retirement;
 mod roster;
 mod signatures;

@@ -24,8 +24,10 @@ fn proposes_with(
     let epoch = log.group().key.as_ref().map_or(0, |key| key.epoch);
     let expires_at = log.now.plus(HOUR);
     let repairs = Some(name(member));
-    let entry =
-        log.entry(by, Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs }));
+    let entry = log.entry(
+        by,
+        Body::GroupChange(GroupChange { epoch, definition, expires_at, repairs, retires: false }),
+    );
     log.enter(&entry).map(|_| entry.id())
 }
 

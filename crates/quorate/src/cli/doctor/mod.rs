@@ -276,7 +276,7 @@ fn shares(status: &StatusView) -> Check {
     };
     let lacking = status.groups.iter().filter(|group| group.lacks_share).count();
     let ready = mine(|stage| stage == GroupStage::Ready).saturating_sub(lacking);
-    let not_ready = mine(|stage| stage != GroupStage::Ready);
+    let not_ready = mine(|stage| !matches!(stage, GroupStage::Ready | GroupStage::Retired));
     match not_ready {
         0 => Check::ok(
             "groups",

@@ -14,7 +14,9 @@ use serde::Serialize;
 
 use super::format::parse_format;
 use super::watch::watch;
-use crate::api::{Answer, Ask, Code, Command, GroupView, Named, Problem, Proposal, Share};
+use crate::api::{
+    Answer, Ask, Code, Command, GroupStage, GroupView, Named, Problem, Proposal, Share,
+};
 use crate::cli::context::{Context, now};
 use crate::cli::duration::DurationError;
 use crate::cli::session::Session;
@@ -125,7 +127,7 @@ pub(super) struct Repair {
 }
 
 #[derive(Args, Debug)]
-struct Waiting {
+pub(super) struct Waiting {
     /// Wait until the change is in force, or has failed
     #[arg(long)]
     wait: bool,
@@ -260,7 +262,7 @@ impl Run for Repair {
 }
 
 /// The proposal that the group, as the node knows it, becomes this.
-fn proposal(group: &GroupView, after: GroupDefinition) -> Proposal {
+pub(super) fn proposal(group: &GroupView, after: GroupDefinition) -> Proposal {
     Proposal::new(after, group.epoch.unwrap_or_default())
 }
 
@@ -399,7 +401,7 @@ fn parse_every(text: &str) -> Result<Every, DurationError> {
 }
 
 /// Returns the definition in force.
-fn definition_of(group: &GroupView) -> Result<GroupDefinition, Problem> {
+pub(super) fn definition_of(group: &GroupView) -> Result<GroupDefinition, Problem> {
     if group.epoch.is_none() {
         let message = format!("{} has no key yet; define it again instead", group.name);
         return Err(Problem::new(Code::Failed, message)
@@ -417,7 +419,7 @@ fn definition_of(group: &GroupView) -> Result<GroupDefinition, Problem> {
     })
 }
 
-fn propose(
+pub(super) fn propose(
     context: &Context,
     session: &Session,
     group: &GroupView,
@@ -444,6 +446,9 @@ fn propose(
     let data = json::group(&group, now());
     context.terminal.show("group", &data, |page| match &group.change {
         Some(change) => render::change(page, change, now()),
+        None if group.state == GroupStage::Retired => {
+            page.verdict(Tone::Good, group_sentence(&group));
+        }
         None => {
             let epoch = group.epoch.unwrap_or_default();
             page.verdict(Tone::Good, format!("{} is in epoch {epoch}", group.name));

@@ -3,6 +3,7 @@
 mod change;
 mod create;
 mod format;
+mod retire;
 mod vote;
 mod watch;
 
@@ -35,6 +36,7 @@ enum Action {
     Change(change::Change),
     Refresh(change::Refresh),
     Repair(change::Repair),
+    Retire(retire::Retire),
     Cancel(Cancel),
 }
 
@@ -93,6 +95,7 @@ impl Run for Group {
             Action::Change(change) => change.run(context),
             Action::Refresh(refresh) => refresh.run(context),
             Action::Repair(repair) => repair.run(context),
+            Action::Retire(retire) => retire.run(context),
             Action::Cancel(cancel) => cancel.run(context),
         }
     }

@@ -31,14 +31,15 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
         })
         .collect();
     let change = group.change.as_ref().filter(|change| is_alive(group, change, now));
-    let has_key = group.key.is_some();
+    let is_retired = group.retirement().is_some();
+    let has_key = group.key.is_some() && !is_retired;
     let usable = || shares.iter().filter(|(_, share)| share.is_usable()).map(|(name, _)| *name);
     let able = usable().count();
     let online = || usable().filter(|name| node.online().contains(*name)).count();
     GroupView {
         name: definition.name.clone(),
         defined: group.defined,
-        accepts: !has_key && group.not_accepted().any(|name| name == node.account()),
+        accepts: group.key.is_none() && group.not_accepted().any(|name| name == node.account()),
         seen_by: node.account().clone(),
         connected: node.connected(),
         state: stage(group),
@@ -61,7 +62,11 @@ pub(crate) fn group(node: &Node, group: &Group, now: Timestamp) -> GroupView {
         able: has_key.then_some(able),
         refresh: refresh(group),
         past_change: group.past_changes.last().cloned(),
-        unused: unused(node.state(), group),
+        kept_by: match group.past_epochs.last().filter(|_| is_retired) {
+            Some(past) => past.owed_by().cloned().collect(),
+            None => Vec::new(),
+        },
+        unused: unused(node.state(), group).filter(|_| !is_retired),
         change: change.map(|pending| Box::new(self::change(node, group, pending, now))),
         attempts: group.past.len() + usize::from(group.session.is_some() || group.key.is_some()),
         dkg_ms: group.key.as_ref().map(|key| key.activated.0.saturating_sub(key.started.0)),
@@ -115,6 +120,9 @@ fn stopped(group: &Group) -> Option<StoppedView> {
 }
 
 fn stage(group: &Group) -> GroupStage {
+    if group.retirement().is_some() {
+        return GroupStage::Retired;
+    }
     if group.key.is_some() {
         return GroupStage::Ready;
     }
@@ -160,6 +168,7 @@ fn change(node: &Node, group: &Group, change: &Change, now: Timestamp) -> Change
         session: session(group),
         refresh: change.is_refresh(group),
         repairs: change.proposal.repairs.clone(),
+        retires: change.proposal.retires,
         share_shown: change.proposal.repairs.as_ref().and_then(|member| {
             match node.state().health(group, now).into_iter().find(|(name, _)| *name == member)? {
                 (_, Health::Healthy { proved }) => Some(proved),

@@ -7,7 +7,7 @@ use quorate_ceremony::state::{Group, Unable};
 use crate::api::Share;
 
 /// Returns the state of each member's share: from the log, and for this node's own share from its
-/// disk. Empty before there is a key.
+/// disk. Empty before there is a key, and after the group's retirement.
 pub(super) fn shares<'a>(
     node: &Node,
     group: &'a Group,
@@ -26,6 +26,7 @@ pub(crate) fn lacks_share(node: &Node, group: &Group) -> bool {
     let account = node.account();
     let should = matches!(group.unable(account), None | Some(Unable::Replaced));
     group.key.is_some()
+        && group.retirement().is_none()
         && group.has_member(account)
         && should
         && !node.holds_share(&group.definition.name)
