@@ -1,11 +1,14 @@
 //! Documents for signing: stored by commitment, and prepared as their request specifies.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use quorate_ceremony::document::Document;
 use quorate_ceremony::entry::Request;
-use quorate_ceremony::names::{Digest, Timestamp};
+use quorate_ceremony::names::{Digest, EntryId, Timestamp};
 use quorate_ceremony::state::IvnState;
 use quorate_documents::{Format, Namespace, Output};
 use sha2::{Digest as _, Sha256};
@@ -163,6 +166,24 @@ impl Retention {
     }
 }
 
+/// Where `approve` keeps copies of a request's document for the holder of a node's account.
+pub(crate) fn viewed(home: &Path, request: EntryId) -> PathBuf {
+    home.join("viewed").join(request.to_string())
+}
+
+/// Deletes the copies of these documents that `approve` made in a node's home.
+pub(crate) fn delete_viewed(home: &Path, state: &IvnState, documents: &BTreeSet<Digest>) {
+    let of = state.requests().values().filter(|it| documents.contains(&it.request.document));
+    for request in of {
+        match fs::remove_dir_all(viewed(home, request.id)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "copies of a document cannot be deleted; trying again");
+            }
+            _ => {}
+        }
+    }
+}
+
 /// How often documents to delete are looked for, in milliseconds.
 const LOOK_EVERY: u64 = 600_000;
 
@@ -240,6 +261,17 @@ mod tests {
         assert_eq!(retention.apply(&log.state, &shelf, log.now).await, due);
         assert_eq!(shelf.get(old.commitment()).await.unwrap(), None);
         assert!(shelf.get(new.commitment()).await.unwrap().is_some());
+        let home = directory.path();
+        let [old_copy, new_copy] = [&old, &new].map(|package| {
+            let copy =
+                viewed(home, log.state.request_of_document(package.commitment()).unwrap().id);
+            fs::create_dir_all(&copy).unwrap();
+            fs::write(copy.join("contract"), b"contract").unwrap();
+            copy
+        });
+        delete_viewed(home, &log.state, &due);
+        delete_viewed(home, &log.state, &due);
+        assert!(!old_copy.exists() && new_copy.exists());
         // As if the machine had failed before the deletion was durable.
         store(&old).await;
         assert_eq!(Retention::default().apply(&log.state, &shelf, log.now).await, due);

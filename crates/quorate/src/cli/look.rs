@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use super::file::plain_name;
 use super::output::Target;
 use crate::api::{Code, Problem, RequestView};
+use crate::documents::viewed;
 use crate::render::{Page, Tone, clean};
 use crate::store::durable;
 
@@ -36,7 +37,7 @@ impl Look {
         home: &Path,
     ) -> Self {
         let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
-        let copy = home.join("viewed").join(request.id.to_string()).join(plain_name(name));
+        let copy = viewed(&home, request.id).join(plain_name(name));
         let is_seen = Cell::new(is_short(&document));
         Self { document, copy, is_seen }
     }

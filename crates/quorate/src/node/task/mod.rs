@@ -31,7 +31,7 @@ use super::event::{Event, Outgoing};
 use super::hub::Hub;
 use super::{answer, backup, documents, ids, view};
 use crate::api::{Answer, Ask, Code, Command, Problem, Query, SignAsk};
-use crate::documents::{Retention, Shelf};
+use crate::documents::{Retention, Shelf, delete_viewed};
 use crate::store::StoreError;
 use crate::store::entries::IN_A_MESSAGE;
 use crate::store::node::NodeStore;
@@ -186,8 +186,10 @@ impl Task {
             }
             self.execute(effects).await?;
             self.follow_hub(hub);
-            for document in self.retention.apply(self.machine.state(), &self.shelf, now()).await {
-                self.facts.remove(&document);
+            let due = self.retention.apply(self.machine.state(), &self.shelf, now()).await;
+            if !due.is_empty() {
+                delete_viewed(&self.home, self.machine.state(), &due);
+                self.facts.retain(|document, _| !due.contains(document));
             }
             if self.tell.admission.borrow().is_none() {
                 self.tell_admission().await?;
