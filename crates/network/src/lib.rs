@@ -38,4 +38,4 @@ mod tls;
 mod websocket;
 
 pub use peer::Peer;
-pub use tls::TlsError;
+pub use tls::{TlsError, provider as crypto_provider};

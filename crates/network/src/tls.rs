@@ -129,7 +129,8 @@ pub(crate) fn dialler_config(
     Ok(config)
 }
 
-fn provider() -> Arc<CryptoProvider> {
+/// The cryptography of all TLS connections of this program.
+pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 

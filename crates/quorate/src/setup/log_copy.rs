@@ -1,4 +1,5 @@
-//! Copies of a log, from which a coordinator's home is rebuilt: a node's, or a published one.
+//! Copies of a log, from which a coordinator's home is rebuilt: a node's, or a published one in a
+//! directory or on a web server.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +7,10 @@ use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, Res
 use quorate_ceremony::identity::SecretKey;
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::leaf_hash;
+use quorate_log::tile::Entries;
 use quorate_log::tree::Frontier;
 
+use super::web_log::WebLog;
 use crate::backup::coordinator::IvnParts;
 use crate::home::{HomeError, NodeHome};
 use crate::store::StoreError;
@@ -40,6 +43,8 @@ pub enum LogCopyError {
     Neither(PathBuf),
     #[error("{} is not complete: entries of its checkpoint are missing or damaged", .0.display())]
     Incomplete(PathBuf),
+    #[error("{} cannot be read", url.display())]
+    Unreachable { url: PathBuf, source: std::io::Error },
     #[error("the node of {} has verified no log yet", .0.display())]
     Empty(PathBuf),
     #[error("the log in {} belongs to none of the IVNs in this backup", .0.display())]
@@ -83,6 +88,24 @@ impl LogCopy {
         let entries = published_entries(log, 0, size_of(&checkpoint));
         let entries = entries.ok_or_else(|| LogCopyError::Incomplete(log.to_owned()))?;
         Ok(Self { path: log.to_owned(), entries, checkpoint })
+    }
+
+    /// Reads a published log from the URL of the directory with its checkpoint. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it cannot be read completely.
+    pub fn on_the_web(url: &str) -> Result<Self, LogCopyError> {
+        let path = PathBuf::from(url);
+        let unreachable = |source| LogCopyError::Unreachable { url: url.into(), source };
+        let log = WebLog::new(url);
+        let signed = log.checkpoint().map_err(unreachable)?;
+        let checkpoint = signed.ok_or_else(|| LogCopyError::Neither(path.clone()))?.to_string();
+        let size = size_of(&checkpoint);
+        let entries = Entries::new(log, size, 0..size).map(|entry| entry.map(|(_, bytes)| bytes));
+        let entries = entries.collect::<Result<_, _>>();
+        let entries = entries.map_err(|_| LogCopyError::Incomplete(path.clone()))?;
+        Ok(Self { path, entries, checkpoint })
     }
 
     /// Returns the position among `ivns` of the one whose log this is.

@@ -24,6 +24,7 @@ pub mod replacement;
 pub mod restore;
 pub mod rotate;
 mod undo;
+mod web_log;
 pub mod wire;
 
 pub use error::SetupError;

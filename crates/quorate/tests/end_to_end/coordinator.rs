@@ -1,6 +1,7 @@
 //! A coordinator whose disk is lost, old, copied, or in the wrong place.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -31,6 +32,32 @@ fn with_passphrase(system: &Cluster, line: &str) -> Ran {
 fn lose(system: &Cluster) {
     system.stop(COORDINATOR);
     fs::remove_dir_all(system.path(COORDINATOR)).unwrap();
+}
+
+/// Serves the files of a directory over HTTP, and returns the URL.
+fn on_the_web(directory: PathBuf) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/log/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let asked = lines.next().unwrap().unwrap();
+            let headers = lines.map_while(Result::ok).take_while(|line| !line.is_empty());
+            drop(headers.collect::<Vec<_>>());
+            let path = asked.strip_prefix("GET /log/").unwrap().split(' ').next().unwrap();
+            let (status, body) = match fs::read(directory.join(path)) {
+                Ok(body) => ("200 OK", body),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+        }
+    });
+    url
 }
 
 #[test]
@@ -84,6 +111,19 @@ fn a_coordinator_that_lost_its_disk_is_rebuilt_from_its_nodes() {
     system.start_process(COORDINATOR);
     all_are_well(&system);
     signs(&system);
+
+    // From a published log on a web server.
+    system.stop(COORDINATOR);
+    fs::rename(system.ivn_directory().join("log"), system.path("published")).unwrap();
+    lose(&system);
+    let url = on_the_web(system.path("published"));
+    let away = format!("{restore} --from {url}nowhere");
+    with_passphrase(&system, &away).fails(1, &["neither a node's home nor a published log", "URL"]);
+    let closed = format!("{restore} --from http://127.0.0.1:1/");
+    with_passphrase(&system, &closed).fails(7, &["http://127.0.0.1:1/ cannot be read", ""]);
+    let line = format!("{restore} --from {url} --json");
+    let restored = with_passphrase(&system, &line).succeeds().json();
+    assert!(restored["ivns"][0]["log_size"].as_u64().unwrap() > size, "{restored}");
 
     // From the copy of a node that runs, without its passphrase.
     lose(&system);

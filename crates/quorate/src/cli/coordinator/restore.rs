@@ -33,17 +33,17 @@ use crate::setup::rebuild::{Rebuilt, rebuild};
 Examples:
   quorate coordinator restore acme.backup
   quorate coordinator restore acme.backup --home ./coordinator --from ./ada
-  quorate coordinator restore acme.backup --from ./old/ivns/ID/log
+  quorate coordinator restore acme.backup --from https://log.example.org/acme
   quorate coordinator restore acme.backup --show")]
 pub(super) struct Restore {
     /// The backup; - reads it from stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Copy the log from a node's home or a published log directory; can be given several times
+    /// Copy the log from a node's home, or from a published log's directory or URL; can be repeated
     ///
-    /// A node's copy needs no passphrase, and its node may run. A published log on another machine
-    /// has to be copied here first.
-    #[arg(long, value_name = "DIR")]
+    /// A node's copy needs no passphrase, and its node may run. Every entry is verified, whatever
+    /// its source.
+    #[arg(long, value_name = "DIR|URL")]
     from: Vec<PathBuf>,
     /// The address at which members reach the coordinator, if it changed since the backup
     #[arg(long, value_name = "HOST:PORT")]
@@ -134,13 +134,15 @@ async fn copies(
 ) -> Result<Vec<Option<VerifiedCopy>>, Problem> {
     let mut copies: Vec<Option<VerifiedCopy>> = backup.ivns.iter().map(|_| None).collect();
     for path in from {
-        if path.to_str().is_some_and(|path| path.contains("://")) {
-            let message = format!("{} is not a directory", path.display());
-            return Err(Problem::new(Code::Usage, message).hint(
-                "copy the published log to this machine first, for example with wget --mirror",
-            ));
-        }
-        let copy = LogCopy::read(path).await.map_err(copy_problem)?;
+        let is_url = |text: &&str| text.starts_with("https://") || text.starts_with("http://");
+        let copy = match path.to_str().filter(is_url).map(str::to_owned) {
+            Some(url) => {
+                let read = tokio::task::spawn_blocking(move || LogCopy::on_the_web(&url));
+                read.await.map_err(|error| Problem::new(Code::Failed, chain(&error)))?
+            }
+            None => LogCopy::read(path).await,
+        };
+        let copy = copy.map_err(copy_problem)?;
         let position = copy.position(&backup.ivns).map_err(copy_problem)?;
         let (Some(parts), Some(longest)) = (backup.ivns.get(position), copies.get_mut(position))
         else {
@@ -162,8 +164,10 @@ fn copy_problem(error: LogCopyError) -> Problem {
             .hint("nothing was restored; use another node's home, or leave --from out"),
         LogCopyError::OtherHistory { .. } => Problem::new(Code::Verification, chain(&error))
             .hint("nothing was restored; a second coordinator with these keys ran: ask the other members for their logs"),
+        LogCopyError::Unreachable { .. } => Problem::new(Code::Unreachable, chain(&error))
+            .hint("nothing was restored; check the address, or use a node's home"),
         LogCopyError::Neither(_) => Problem::new(Code::Failed, chain(&error))
-            .hint("--from takes the home of a member's node, or a directory with a checkpoint and tiles"),
+            .hint("--from takes the home of a member's node, or a directory or URL with a checkpoint and tiles"),
         error => Problem::new(Code::Failed, chain(error)).hint("nothing was restored"),
     }
 }
