@@ -11,9 +11,18 @@ use crate::cargo::{Workspace, command};
 use crate::failure::Failure;
 use crate::terminal::{Tone, paint, plural, say};
 
-/// Licences that a dependency may have.
-const PERMITTED: &[&str] =
-    &["Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "Unicode-3.0", "Zlib"];
+/// Licences that a dependency may have. CDLA-Permissive-2.0 is for data: Mozilla's list of
+/// certificate authorities.
+const PERMITTED: &[&str] = &[
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "Unicode-3.0",
+    "Zlib",
+];
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
 /// Checks all dependencies.
