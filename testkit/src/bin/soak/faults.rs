@@ -1,5 +1,7 @@
 //! The faults that the nemesis can cause, their victims, and how they are undone.
 
+use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use quorate_testkit::cluster::lab::{self, Packets};
@@ -23,6 +25,9 @@ pub(crate) enum Fault {
     /// The packets of a node are disturbed.
     Packets(&'static str, Packets),
     FullDisk(&'static str),
+    /// The coordinator is killed, its disk is lost, and its home is restored from a backup that was
+    /// made at the start.
+    LostDisk,
     /// The clock of a process is wrong by this many milliseconds.
     Clock(&'static str, i64),
     /// The clock of the coordinator's machine, on which a node runs too, is wrong.
@@ -48,6 +53,7 @@ impl Fault {
             Self::Packets(_, Packets::Unheard | Packets::Deaf) => "one-way partition",
             Self::Packets(_, Packets::Lossy(_)) => "lost packets",
             Self::FullDisk(_) => "full disk",
+            Self::LostDisk => "coordinator's disk lost",
             Self::Clock(..) => "clock jump",
             Self::HostClock(_) => "clock jump of coordinator and node",
         }
@@ -57,6 +63,7 @@ impl Fault {
     pub(crate) fn victim(&self) -> Option<&'static str> {
         match self {
             Self::PowerFailure | Self::HostClock(_) => None,
+            Self::LostDisk => Some(COORDINATOR),
             Self::Kill(victim)
             | Self::Crash(victim, _)
             | Self::Freeze(victim)
@@ -81,6 +88,15 @@ impl Fault {
             Self::Weather(victim, weather) => cluster.proxy(victim).set(*weather),
             Self::Packets(victim, packets) => lab::spoil(victim, *packets),
             Self::FullDisk(victim) => lab::fill_disk(&cluster.path(victim)),
+            Self::LostDisk => {
+                cluster.kill(COORDINATOR);
+                // The directory itself may be a mounted disk.
+                for entry in fs::read_dir(cluster.path(COORDINATOR)).unwrap() {
+                    let path = entry.unwrap().path();
+                    if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
+                        .unwrap();
+                }
+            }
             Self::Clock(victim, error) => cluster.set_clock_error(victim, *error),
             Self::HostClock(error) => {
                 for victim in [COORDINATOR, NAMES[0]] {
@@ -116,10 +132,30 @@ pub(crate) fn heal_all(cluster: &Cluster, faults: &[Fault]) {
             }
             // Otherwise the fail point would stay armed.
             Fault::Crash(victim, _) => cluster.kill(victim),
+            Fault::LostDisk => restore(cluster),
             Fault::Kill(_) | Fault::PowerFailure | Fault::Packets(..) => {}
         }
     }
 }
+
+/// Backs up the coordinator, for [`Fault::LostDisk`].
+pub(crate) fn back_up(cluster: &Cluster) -> Result<(), String> {
+    let line = format!("coordinator backup --out {BACKUP}");
+    cluster.run(COORDINATOR, &line).checked().map(drop)
+}
+
+/// Restores the coordinator's home. The nodes give it the log when it runs.
+fn restore(cluster: &Cluster) {
+    // A home is put in place by renaming, which a mounted disk does not permit.
+    let (restored, home) = (cluster.path(RESTORED), cluster.path(COORDINATOR));
+    cluster.run(RESTORED, &format!("coordinator restore {BACKUP}")).succeeds();
+    let copied = Command::new("cp").arg("-a").arg(restored.join(".")).arg(&home).status().unwrap();
+    assert!(copied.success(), "the restored home is copied");
+    fs::remove_dir_all(restored).unwrap();
+}
+
+const BACKUP: &str = "coordinator.backup";
+const RESTORED: &str = "restored";
 
 /// Starts ended processes again, as a service manager does. Call it until everything works: a
 /// process may notice a full disk, and end, only after there is room again.
@@ -138,6 +174,7 @@ pub(crate) fn draw_fault(points: &[String], mut draw: impl FnMut(usize) -> usize
     let process = if draw(3) == 0 { COORDINATOR } else { node };
     let kinds = if lab::is_inside() { 12 } else { 9 };
     match draw(kinds) {
+        0 if process == COORDINATOR && draw(2) == 0 => Fault::LostDisk,
         0 => Fault::Kill(process),
         1 if draw(3) == 0 => Fault::PowerFailure,
         1 | 2 => {

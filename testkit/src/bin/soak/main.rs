@@ -118,8 +118,10 @@ fn soak(plan: Plan, options: &Options, stop: &AtomicBool) -> Result<String, Stri
     let started = Instant::now();
     let mut cluster = Cluster::start(plan);
     let members = NAMES.join(",");
-    let board = format!("group create board --members {members} --min-signers {MIN_SIGNERS}");
+    let board =
+        format!("group create board --members {members} --min-signers {MIN_SIGNERS} --format raw");
     cluster.run(NAMES[0], &board).checked()?;
+    faults::back_up(&cluster)?;
     cluster.write(users::DOCUMENT, b"a contract");
     let people = People::new(&cluster, options.seed);
     let mut nemesis = Nemesis::new(&cluster, options.seed);

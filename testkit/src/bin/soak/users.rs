@@ -78,7 +78,7 @@ impl<'a> People<'a> {
     }
 
     fn ask(&self, requester: &'static str) -> Option<Request> {
-        let line = format!("sign {DOCUMENT} --group board --json");
+        let line = format!("sign {DOCUMENT} --group board --as raw --json");
         let asked = self.cluster.run(requester, &line);
         if asked.exit != 0 {
             return None;
