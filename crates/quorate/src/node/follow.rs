@@ -70,7 +70,7 @@ async fn follow_as(
     let (_keep, diallers) = watch::channel(dialler(&config, authority, Some(key))?);
     // Not over a link: the node to be replaced may still run, and would lose its link even if
     // nothing is restored.
-    let hub = hub::Hub::new(diallers);
+    let hub = hub::Hub::new(diallers, config.limits.document_bytes);
     let mut following = Following::new(backup, &config)?;
     loop {
         let read = following.read;

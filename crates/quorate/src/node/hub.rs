@@ -3,6 +3,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::Digest;
@@ -26,6 +27,7 @@ pub(crate) struct Hub {
     diallers: watch::Receiver<Dialler>,
     client: Mutex<Requests>,
     turns: Semaphore,
+    options: ClientOptions,
     /// Why there is no connection; `None` while there is one.
     pub(super) outage: watch::Sender<Option<Problem>>,
 }
@@ -39,18 +41,29 @@ struct Requests {
 }
 
 impl Requests {
-    fn new(dialler: Dialler) -> Self {
-        let usual = ClientOptions::default();
-        let options = ClientOptions { timeout: fail_points::patience(usual.timeout), ..usual };
+    fn new(dialler: Dialler, options: ClientOptions) -> Self {
         Self { client: HubClient::new(dialler, options), over: CancellationToken::new() }
     }
 }
 
+/// The limits of requests if the longest document has `longest` bytes: it has to fit, and each of
+/// its megabytes may take a second.
+fn options(longest: u64) -> ClientOptions {
+    let usual = ClientOptions::default();
+    let timeout = usual.timeout + Duration::from_secs(longest >> 20);
+    ClientOptions {
+        max_answer: usual.max_answer.max(usize::try_from(longest).unwrap_or(usize::MAX)),
+        timeout: fail_points::patience(timeout),
+    }
+}
+
 impl Hub {
-    pub(crate) fn new(diallers: watch::Receiver<Dialler>) -> Self {
-        let client = Mutex::new(Requests::new(diallers.borrow().clone()));
+    /// `longest` is the number of bytes of the longest document that this node takes.
+    pub(crate) fn new(diallers: watch::Receiver<Dialler>, longest: u64) -> Self {
+        let options = options(longest);
+        let client = Mutex::new(Requests::new(diallers.borrow().clone(), options));
         let turns = Semaphore::new(REQUESTS_AT_ONCE);
-        Self { diallers, client, turns, outage: watch::Sender::new(None) }
+        Self { diallers, client, turns, options, outage: watch::Sender::new(None) }
     }
 
     pub(crate) fn address(&self) -> String {
@@ -60,7 +73,7 @@ impl Hub {
     /// Abandons the running requests and their connections. A broken link or an old certificate
     /// affects them too, and each would notice only later.
     fn renew(&self) {
-        let new = Requests::new(self.diallers.borrow().clone());
+        let new = Requests::new(self.diallers.borrow().clone(), self.options);
         let mut current = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *current, new).over.cancel();
     }
@@ -188,7 +201,7 @@ pub(super) async fn keep_linked(
             redial = Redial::new(diallers.borrow_and_update().clone());
             hub.renew();
         }
-        let failed = |error: &DialError, pause: std::time::Duration| {
+        let failed = |error: &DialError, pause: Duration| {
             let problem = dial_problem(error);
             let known = outage.borrow().as_ref() == Some(&problem);
             if !known {
@@ -245,5 +258,17 @@ pub(super) async fn keep_linked(
         if events.send(Event::Disconnected).await.is_err() {
             return;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_document_fits_an_answer_in_its_time() {
+        let (small, large) = (options(32 << 20), options(1_500_000_000));
+        assert!(small.max_answer >= 32 << 20 && large.max_answer >= 1_500_000_000);
+        assert!(large.timeout > 10 * small.timeout);
     }
 }

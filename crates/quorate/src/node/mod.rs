@@ -138,7 +138,7 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
     let (events, receiver) = mpsc::channel(QUEUE);
     let stop = CancellationToken::new();
     let (set_dialler, diallers) = watch::channel(first);
-    let hub = Arc::new(hub::Hub::new(diallers.clone()));
+    let hub = Arc::new(hub::Hub::new(diallers.clone(), config.limits.document_bytes));
     let outage = hub.outage.subscribe();
     let (set_caught_up, caught_up) = watch::channel(false);
     let (set_admission, admission) = watch::channel(None);
