@@ -49,6 +49,7 @@ fn a_retired_group_signs_nothing_and_its_shares_are_owed() {
     assert!(matches!(status(signed), Status::Signed { .. }));
     assert_eq!((status(approved), status(open)), (Status::GroupRetired, Status::GroupRetired));
 
+    log.wait(1);
     let gone = refused(Groups::Retired { group: board() });
     assert_eq!(log.requests("ada", log.request()), gone);
     assert_eq!(log.proposes("ada", log.board_of(&["ada", "ben"], 2)), gone);
