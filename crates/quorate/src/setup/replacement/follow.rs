@@ -46,7 +46,7 @@ struct Abandoned<'a> {
 ///
 /// # Errors
 ///
-/// [`ReplacementError::TooFew`] if the votes in the file are not enough.
+/// [`TooFew`](super::ReplacementError::TooFew) if the votes in the file are not enough.
 pub async fn follow(
     home: &mut NodeHome,
     config: NodeConfig,
