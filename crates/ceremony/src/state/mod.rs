@@ -48,8 +48,8 @@ pub use refusal::Refusal;
 /// The most bytes of a reason for a rejection.
 const MAX_REASON: usize = 500;
 
-/// Whether a text can be the reason for a rejection. All readers of the log keep it, and JSON takes
-/// six bytes for a control character.
+/// Whether a text can be the reason for a rejection, or for a new coordinator. All readers of the
+/// log keep it, and JSON takes six bytes for a control character.
 pub fn is_reason(text: &str) -> bool {
     !text.trim().is_empty() && text.len() <= MAX_REASON && !text.chars().any(char::is_control)
 }

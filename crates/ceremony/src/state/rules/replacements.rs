@@ -14,10 +14,7 @@ use crate::names::{AccountName, Digest, Timestamp};
 use crate::state::model::replacement::ReplacementState;
 use crate::state::model::roster::Account;
 use crate::state::refusal::{Entries, Refusal, Replacements};
-use crate::state::{Event, IvnState};
-
-/// The most bytes of a reason.
-const MAX_REASON: usize = 500;
+use crate::state::{Event, IvnState, is_reason};
 
 impl IvnState {
     /// A member votes for a replacement of the coordinator.
@@ -28,11 +25,7 @@ impl IvnState {
         abandoned: Option<LogTree>,
         at: Timestamp,
     ) -> Result<Vec<Event>, Refusal> {
-        let reason = &replacement.reason;
-        if reason.trim().is_empty()
-            || reason.len() > MAX_REASON
-            || reason.chars().any(char::is_control)
-        {
+        if !is_reason(&replacement.reason) {
             return Err(Replacements::Reason.into());
         }
         if !self.may_vote_for_coordinator(by) {
