@@ -47,11 +47,7 @@ pub(super) async fn open(
     go_on_from: Option<u64>,
 ) -> Result<Opened, IvnError> {
     let mut store = CoordinatorStore::open(directory).await?;
-    let mut entries = Vec::new();
-    while (entries.len() as u64) < store.size() {
-        let first = entries.len() as u64;
-        entries.extend(store.entries(first, store.size(), 16 << 20).await?);
-    }
+    let entries = store.all_entries().await?;
     let kept = store.kept().await?;
     let genesis = entries.first().cloned();
     let restore =

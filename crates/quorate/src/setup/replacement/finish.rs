@@ -9,7 +9,7 @@ use quorate_ceremony::state::clock::MAX_CLOCK_LEAD;
 use quorate_ceremony::state::refusal::Entries;
 use quorate_ceremony::state::{IvnState, Refusal};
 
-use super::history::{all_entries, replayed};
+use super::history::replayed;
 use super::{ReplacementError, ReplacementFile, vote};
 use crate::home::{CoordinatorHome, IvnDirectory};
 use crate::setup::SetupError;
@@ -39,7 +39,7 @@ pub async fn finish(
     let (ivn, mut file) = proposed(&home)?;
     let directory = home.ivn(ivn);
     let mut store = CoordinatorStore::open(&directory).await?;
-    let entries = all_entries(&mut store).await?;
+    let entries = store.all_entries().await?;
     let state = replayed(path, &entries)?;
     let size = state.size();
     if *state.coordinator() == file.replacement.keys {

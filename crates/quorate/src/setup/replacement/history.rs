@@ -74,7 +74,7 @@ impl Source {
             let home = CoordinatorHome::open(path)?;
             let directory = home.ivn(ivn);
             if directory.path().is_dir() {
-                return all_entries(&mut CoordinatorStore::open(&directory).await?).await;
+                return Ok(CoordinatorStore::open(&directory).await?.all_entries().await?);
             }
         }
         Err(none().into())
@@ -97,15 +97,6 @@ fn check_published(
         None if tree(head) != state.tree() => Err(other()),
         _ => Ok(()),
     }
-}
-
-pub(super) async fn all_entries(store: &mut CoordinatorStore) -> Result<Vec<Vec<u8>>, SetupError> {
-    let mut entries = Vec::new();
-    while (entries.len() as u64) < store.size() {
-        let first = entries.len() as u64;
-        entries.extend(store.entries(first, store.size(), 16 << 20).await?);
-    }
-    Ok(entries)
 }
 
 /// Replays a whole log by its rules.

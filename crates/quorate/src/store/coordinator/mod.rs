@@ -157,6 +157,20 @@ impl CoordinatorStore {
         read_entries(&mut self.database, first, end, max_bytes).await
     }
 
+    /// Returns all entries.
+    ///
+    /// # Errors
+    ///
+    /// When the database cannot be read.
+    pub async fn all_entries(&mut self) -> Result<Vec<Vec<u8>>, StoreError> {
+        let mut entries = Vec::new();
+        while (entries.len() as u64) < self.size() {
+            let first = entries.len() as u64;
+            entries.extend(self.entries(first, self.size(), READ_AT_ONCE).await?);
+        }
+        Ok(entries)
+    }
+
     /// Returns the stored data other than the entries.
     ///
     /// # Errors
