@@ -142,6 +142,15 @@ pub(crate) struct Retention {
 }
 
 impl Retention {
+    /// Returns the documents that are to be deleted, or none if it looked a moment ago.
+    pub(crate) fn due(&mut self, state: &IvnState, now: Timestamp) -> BTreeSet<Digest> {
+        if now.0.abs_diff(self.looked.0) < LOOK_EVERY {
+            return BTreeSet::new();
+        }
+        self.looked = now;
+        state.documents_to_delete()
+    }
+
     /// Deletes what is due, unless that was done a moment ago. Returns the documents that are due.
     pub(crate) async fn apply(
         &mut self,
@@ -149,11 +158,7 @@ impl Retention {
         shelf: &Shelf,
         now: Timestamp,
     ) -> BTreeSet<Digest> {
-        if now.0.abs_diff(self.looked.0) < LOOK_EVERY {
-            return BTreeSet::new();
-        }
-        self.looked = now;
-        let due = state.documents_to_delete();
+        let due = self.due(state, now);
         if due.is_empty() {
             return due;
         }

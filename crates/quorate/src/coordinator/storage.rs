@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use quorate_ceremony::names::{AccountName, Digest, Timestamp};
 use quorate_ceremony::state::{IvnState, RequestState, Status};
 
+use crate::documents::Retention;
 use crate::home::StorageLimits;
 
 /// How long a document may be stored before a request claims it, in milliseconds. The time starts
@@ -24,9 +25,6 @@ use crate::home::StorageLimits;
 const UNCLAIMED_FOR: u64 = 15 * 60 * 1000;
 /// How many of the largest documents an account may have stored without a request.
 const UNCLAIMED_DOCUMENTS: u64 = 4;
-
-/// How often signed documents that are no longer kept are looked for, in milliseconds.
-const LOOK_EVERY: u64 = 10 * 60 * 1000;
 
 /// The ledger of one IVN. Cheap to clone.
 #[derive(Clone)]
@@ -46,8 +44,8 @@ struct Ledger {
     incoming: u64,
     accounts: BTreeMap<AccountName, Use>,
     rejected: u64,
-    /// When signed documents that are no longer kept were looked for.
-    looked: Timestamp,
+    /// When signed documents that are no longer kept are due.
+    retention: Retention,
 }
 
 /// The bytes of an account's documents that are not signed.
@@ -199,11 +197,8 @@ impl Storage {
                 over.push(commitment);
             }
         }
-        if now.0.abs_diff(ledger.looked.0) >= LOOK_EVERY {
-            ledger.looked = now;
-            let due = state.documents_to_delete();
-            over.extend(due.into_iter().filter(|commitment| ledger.take_signed(*commitment)));
-        }
+        let due = ledger.retention.due(state, now);
+        over.extend(due.into_iter().filter(|commitment| ledger.take_signed(*commitment)));
         over
     }
 
