@@ -6,10 +6,10 @@ use super::confirm::{Question, Yes, confirm_id};
 use super::context::{Context, now};
 use super::look::Look;
 use super::session::Session;
-use super::sign::decided;
+use super::sign::{decided, show_done};
 use super::{Failure, Run};
 use crate::api::{Code, Command, Motion, Problem, RequestStage, RequestView};
-use crate::render::{Tone, group_advice, json, plural, request_details, request_sentence};
+use crate::render::{group_advice, plural, request_details};
 
 /// Approve a request
 ///
@@ -41,10 +41,7 @@ impl Run for Approve {
             return Err(Problem::new(Code::Usage, "--sha256 takes a single ID").into());
         }
         let session = context.session()?;
-        // A mistake in one id must not be found when others are approved already.
-        let requests: Result<Vec<_>, Problem> =
-            self.ids.iter().map(|id| Ok((id, session.request(id)?))).collect();
-        for (given, request) in requests? {
+        for (given, request) in session.selected(&self.ids)? {
             self.approve(context, &session, given, request)?;
         }
         Ok(())
@@ -62,7 +59,7 @@ impl Approve {
         let account = context.node_config()?.account;
         let request = decided(request)?;
         if request.approvals.contains(&account) || request.state == RequestStage::Signed {
-            return show(context, &request, "approved already");
+            return show_done(context, &request, "approved already");
         }
         if let Some(reason) = request.refusals.get(&account) {
             let message = format!(
@@ -101,7 +98,7 @@ impl Approve {
         })?;
         session.order(Command::Approve(Motion::Request(id)))?;
         let request = session.request(&id.to_string())?;
-        show(context, &request, "approved")?;
+        show_done(context, &request, "approved")?;
         if !session.is_running_node() && !request.state.is_final() {
             context.terminal.warn(
                 "your node ran only within this command, and helps to sign only while it runs: quorate node run",
@@ -158,14 +155,6 @@ fn consequence(request: &RequestView) -> String {
             plural(more - 1, "approval", "approvals")
         ),
     }
-}
-
-fn show(context: &Context, request: &RequestView, done: &str) -> Result<(), Failure> {
-    context.terminal.show("request", &json::request(request), |page| {
-        page.verdict(Tone::Good, format!("{done}: request {}", request.id.short()));
-        page.note(request_sentence(request));
-    })?;
-    Ok(())
 }
 
 fn sha256(text: &str) -> Result<String, Problem> {

@@ -6,10 +6,10 @@ use quorate_ceremony::state::is_reason;
 use super::confirm::{Question, Yes, confirm_id};
 use super::context::{Context, now};
 use super::session::Session;
-use super::sign::decided;
+use super::sign::{decided, show_done};
 use super::{Failure, Run};
 use crate::api::{Code, Command, Motion, Problem, RequestStage, RequestView};
-use crate::render::{Tone, json, request_details, request_sentence};
+use crate::render::request_details;
 
 /// Reject a request, with a reason that everybody can read
 ///
@@ -36,10 +36,7 @@ pub(super) struct Reject {
 impl Run for Reject {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let session = context.session()?;
-        // A mistake in one id must not be found when others are rejected already.
-        let requests: Result<Vec<_>, Problem> =
-            self.ids.iter().map(|id| Ok((id, session.request(id)?))).collect();
-        for (given, request) in requests? {
+        for (given, request) in session.selected(&self.ids)? {
             self.reject(context, &session, given, request)?;
         }
         Ok(())
@@ -72,10 +69,7 @@ impl Reject {
             }
         };
         let request = session.request(&id.to_string())?;
-        context.terminal.show("request", &json::request(&request), |page| {
-            page.verdict(Tone::Good, format!("{done}: request {}", request.id.short()));
-            page.note(request_sentence(&request));
-        })?;
+        show_done(context, &request, done)?;
         if request.requester == account && !request.state.is_final() {
             context.terminal.note(|page| {
                 page.blank();

@@ -156,6 +156,15 @@ impl Session {
         }
     }
 
+    /// Returns the requests that these ids select, with the ids. Fails if any of them selects none:
+    /// a mistake in one id must not be found when the others are decided already.
+    pub(super) fn selected<'a>(
+        &self,
+        ids: &'a [String],
+    ) -> Result<Vec<(&'a str, RequestView)>, Problem> {
+        ids.iter().map(|id| Ok((id.as_str(), self.request(id)?))).collect()
+    }
+
     /// Returns the name and the bytes of a request's document.
     pub(super) fn document(&self, id: EntryId) -> Result<(String, Vec<u8>), Problem> {
         match self.ask(Query::Document { id: id.to_string() })? {

@@ -274,6 +274,19 @@ pub(super) fn decided(request: RequestView) -> Result<RequestView, Problem> {
         .hint(format!("for the details: quorate request show {}", request.id.short())))
 }
 
+/// Displays what was `done` with a request, and where it stands.
+pub(super) fn show_done(
+    context: &Context,
+    request: &RequestView,
+    done: &str,
+) -> Result<(), Failure> {
+    context.terminal.show("request", &json::request(request), |page| {
+        page.verdict(Tone::Good, format!("{done}: request {}", request.id.short()));
+        page.note(request_sentence(request));
+    })?;
+    Ok(())
+}
+
 /// Waits until a request is signed, and displays who is missing meanwhile.
 pub(super) fn wait(
     context: &Context,

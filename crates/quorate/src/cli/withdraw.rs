@@ -5,10 +5,10 @@ use clap::Args;
 use super::confirm::{Question, Yes, confirm_id};
 use super::context::{Context, now};
 use super::session::Session;
-use super::sign::decided;
+use super::sign::{decided, show_done};
 use super::{Failure, Run};
 use crate::api::{Code, Command, Problem, RequestStage, RequestView};
-use crate::render::{Tone, json, request_details, request_sentence};
+use crate::render::request_details;
 
 /// Withdraw a request that you made, before it is signed
 ///
@@ -30,10 +30,7 @@ pub(super) struct Withdraw {
 impl Run for Withdraw {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let session = context.session()?;
-        // A mistake in one id must not be found when others are withdrawn already.
-        let requests: Result<Vec<_>, Problem> =
-            self.ids.iter().map(|id| Ok((id, session.request(id)?))).collect();
-        for (given, request) in requests? {
+        for (given, request) in session.selected(&self.ids)? {
             self.withdraw(context, &session, given, request)?;
         }
         Ok(())
@@ -50,7 +47,7 @@ impl Withdraw {
     ) -> Result<(), Failure> {
         let id = request.id;
         if request.state == RequestStage::Withdrawn {
-            return show(context, &request, "withdrawn already");
+            return show_done(context, &request, "withdrawn already");
         }
         let request = decided(request)?;
         if request.state == RequestStage::Signed {
@@ -67,14 +64,6 @@ impl Withdraw {
             request_details(page, &request, now());
         })?;
         session.order(Command::WithdrawRequest(id))?;
-        show(context, &session.request(&id.to_string())?, "withdrawn")
+        show_done(context, &session.request(&id.to_string())?, "withdrawn")
     }
-}
-
-fn show(context: &Context, request: &RequestView, done: &str) -> Result<(), Failure> {
-    context.terminal.show("request", &json::request(request), |page| {
-        page.verdict(Tone::Good, format!("{done}: request {}", request.id.short()));
-        page.note(request_sentence(request));
-    })?;
-    Ok(())
 }

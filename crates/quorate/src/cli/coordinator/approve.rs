@@ -7,14 +7,14 @@ use quorate_ceremony::entry::LogTree;
 use quorate_ceremony::names::AccountName;
 use serde::Serialize;
 
-use super::replacement::{check_abandon, compared, describe, node_at_rest, problem, read_file};
+use super::replacement::{compared, describe, node_at_rest, problem, read_file};
 use crate::cli::confirm::{Question, Yes, confirm_described};
 use crate::cli::context::{Context, now};
 use crate::cli::output::Target;
 use crate::cli::{Failure, Run};
 use crate::keystore::{Cost, PassphraseProtector, Purpose};
 use crate::render::Tone;
-use crate::setup::replacement::{LostShare, Source, vote};
+use crate::setup::replacement::{LostShare, vote};
 
 /// Vote for a new coordinator, as a member
 ///
@@ -63,11 +63,7 @@ impl Run for ApproveReplacement {
         let (home, config) = node_at_rest(context)?;
         let out = self.out.unwrap_or_else(|| PathBuf::from(format!("{}.vote", config.account)));
         let target = Target::new(out.clone(), self.force)?;
-        let from = self.from.map(Source);
-        let found = compared(context, &home, &config, &file, from.as_ref())?;
-        check_abandon(&found, self.abandon).inspect_err(|_| {
-            context.terminal.note(|page| describe(page, &file, &found, &config.account))
-        })?;
+        let found = compared(context, &home, &config, &file, self.from, self.abandon)?;
         let question = Question {
             text: "Vote for this coordinator?",
             no: "no vote was signed",

@@ -6,14 +6,12 @@ use clap::Args;
 use quorate_ceremony::names::AccountName;
 use serde::Serialize;
 
-use super::replacement::{
-    check_abandon, compared, describe, node_at_rest, problem, read_file, voters,
-};
+use super::replacement::{compared, describe, node_at_rest, problem, read_file, voters};
 use crate::cli::confirm::{Question, Yes, confirm_described};
 use crate::cli::context::Context;
 use crate::cli::{Failure, Run};
 use crate::render::Tone;
-use crate::setup::replacement::{LostShare, Source, follow};
+use crate::setup::replacement::{LostShare, follow};
 
 /// Make this account's node follow a new coordinator, once enough members have voted
 ///
@@ -54,11 +52,7 @@ impl Run for Follow {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let file = read_file(&self.file)?;
         let (mut home, config) = node_at_rest(context)?;
-        let from = self.from.map(Source);
-        let found = compared(context, &home, &config, &file, from.as_ref())?;
-        check_abandon(&found, self.abandon).inspect_err(|_| {
-            context.terminal.note(|page| describe(page, &file, &found, &config.account))
-        })?;
+        let found = compared(context, &home, &config, &file, self.from, self.abandon)?;
         let has_followed = config.log_key == Some(file.replacement.keys.log_key);
         if !has_followed {
             let question = Question {

@@ -2,7 +2,7 @@
 //! its log with the history that is voted for, and how both are shown.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use quorate_ceremony::entry::{Body, Entry};
 use quorate_ceremony::names::AccountName;
@@ -42,15 +42,22 @@ pub(in crate::cli) fn read_file(path: &Path) -> Result<ReplacementFile, Problem>
     ReplacementFile::from_json(path, &bytes).map_err(|error| problem(error.into()))
 }
 
-/// Compares the history that is voted for with the node's own log.
+/// Compares the history that is voted for with the node's own log. Fails, and shows the difference,
+/// if the node would give up entries and its holder has not said that it may.
 pub(super) fn compared(
     context: &Context,
     home: &NodeHome,
     config: &NodeConfig,
     file: &ReplacementFile,
-    from: Option<&Source>,
+    from: Option<PathBuf>,
+    may_abandon: bool,
 ) -> Result<Vote, Problem> {
-    context.wait_for(compare(home, config, file, from)).map_err(problem)
+    let from = from.map(Source);
+    let found = context.wait_for(compare(home, config, file, from.as_ref())).map_err(problem)?;
+    check_abandon(&found, may_abandon).inspect_err(|_| {
+        context.terminal.note(|page| describe(page, file, &found, &config.account));
+    })?;
+    Ok(found)
 }
 
 pub(super) fn problem(error: SetupError) -> Problem {
@@ -154,7 +161,7 @@ fn rank(entry: &Entry) -> u8 {
 }
 
 /// Fails if the node would give up entries, and its holder has not said that it may.
-pub(super) fn check_abandon(compared: &Vote, may_abandon: bool) -> Result<(), Problem> {
+fn check_abandon(compared: &Vote, may_abandon: bool) -> Result<(), Problem> {
     let lost = compared.comparison.lost;
     if lost == 0 || may_abandon {
         return Ok(());
