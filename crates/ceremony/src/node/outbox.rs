@@ -24,8 +24,8 @@ use crate::names::EntryId;
 use crate::state::refusal::Entries;
 use crate::state::{IvnState, Refusal};
 
-/// How long a node waits before it sends a statement again that was rejected because of its clock,
-/// in milliseconds.
+/// How long a node waits before it makes a statement again that was rejected because of its clock,
+/// or announces its process again, in milliseconds.
 const CLOCK_PAUSE: u64 = 30_000;
 
 /// The statements that are not yet logged, and the connection.
@@ -229,8 +229,14 @@ impl Outbox {
             self.clock_lead = Some(seconds);
         }
         // The log contains neither of the two.
-        let is_of_the_moment =
-            matches!(reason, Refusal::Entries(Entries::ClockSkew { .. } | Entries::TooMuch { .. }));
+        let is_of_the_moment = matches!(
+            reason,
+            Refusal::Entries(
+                Entries::ClockSkew { .. }
+                    | Entries::TooMuch { .. }
+                    | Entries::TooMuchTogether { .. }
+            )
+        );
         if is_of_the_moment {
             call.wake_at(NodeDeadline::Clock, call.now.plus(CLOCK_PAUSE));
         }
@@ -238,6 +244,14 @@ impl Outbox {
         // logged. The account holder has to repeat a time-dependent statement, because this one
         // would keep the wrong time.
         let body = &entry.statement().body;
+        // A process that starts with little of the log announces itself before it knows of its
+        // account's latest statement, after which the start must come. So it is announced again:
+        // with what this node has verified since then, or later.
+        if matches!(body, Body::NodeStarted { .. }) {
+            let is_outdated = entry.statement().seen < state.size();
+            let pause = if is_outdated { 0 } else { CLOCK_PAUSE };
+            call.wake_at(NodeDeadline::Clock, call.now.plus(pause));
+        }
         let is_of_a_session =
             body.class().of_one_process || matches!(body, Body::CeremonyCertified { .. });
         let is_moot = is_of_a_session || is_of_the_moment || refutes(state, entry);

@@ -16,6 +16,15 @@ fn entry_in(effects: &[NodeEffect]) -> Entry {
     stated(effects)[0].clone()
 }
 
+/// The statement that a process started, if it is submitted.
+fn announced(effects: &[NodeEffect]) -> Option<Entry> {
+    let mut submitted = effects.iter().filter_map(|effect| match effect {
+        NodeEffect::Send(FromNode::Submit { entry }) => Some(Entry::from_bytes(&entry.0).unwrap()),
+        _ => None,
+    });
+    submitted.find(|entry| matches!(entry.statement().body, Body::NodeStarted { .. }))
+}
+
 /// A request of `requester` that ben's node sees, in a group with this policy.
 fn asked(requester: &str, change: impl Fn(&mut crate::policy::Policy)) -> (Bench, EntryId) {
     let mut definition = TestLog::peopled().board_of_three();
@@ -244,22 +253,33 @@ fn an_announcement_is_made_once_and_forgotten_when_rejected() {
     bench.log.wait(1);
     assert_eq!(states(&bench.tell(Input::Deadline(NodeDeadline::Clock))).len(), 0);
     bench.tell(Input::Disconnected);
-    let submitted = |effects: &[NodeEffect]| {
-        effects.iter().find_map(|effect| match effect {
-            NodeEffect::Send(FromNode::Submit { entry }) => {
-                Some(Entry::from_bytes(&entry.0).unwrap())
-            }
-            _ => None,
-        })
-    };
-    assert_eq!(submitted(&bench.tell(Input::Connected)), None, "before the log is shown");
-    let announcement = submitted(&bench.show()).unwrap();
-    assert!(matches!(announcement.statement().body, Body::NodeStarted { .. }));
+    assert_eq!(announced(&bench.tell(Input::Connected)), None, "before the log is shown");
+    let announcement = announced(&bench.show()).unwrap();
     let effects = bench.receive(Rejected {
         entry: announcement.id(),
         reason: Refusal::Sessions(Sessions::Protocol),
     });
     assert!(forgets(&effects, announcement.id()));
+}
+
+#[test]
+fn a_process_that_knew_too_little_announces_itself_again() {
+    let mut log = TestLog::keyed();
+    let disk = disk_after(&log);
+    log.follows = true;
+    log.requests("ada", log.request()).unwrap();
+    log.start_node("ben", 2);
+    let mut bench = Bench::on(disk, log);
+    let stale = announced(&bench.show()).unwrap();
+    assert!(bench.log.enter(&stale).is_err(), "it has seen less than an earlier statement");
+    let reason = Refusal::Entries(Entries::Outdated { name: "ben".to_owned() });
+    let effects = bench.receive(Rejected { entry: stale.id(), reason });
+    assert!(forgets(&effects, stale.id()));
+    assert_eq!(deadline(&effects), (NodeDeadline::Clock, bench.log.now));
+    let again = bench.tell(Input::Deadline(NodeDeadline::Clock));
+    bench.log.enter(&announced(&again).unwrap()).unwrap();
+    bench.show();
+    assert_eq!(bench.node.unsent(), 0);
 }
 
 #[test]
