@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 use quorate::backup::coordinator::CoordinatorBackup;
 use quorate::backup::{self, Backup};
 use quorate::home::{
-    CoordinatorConfig, CoordinatorHome, Home, Limits, NodeConfig, NodeHome, StorageLimits,
+    CoordinatorConfig, CoordinatorHome, Home, Limits, LogLimits, NodeConfig, NodeHome,
+    StorageLimits,
 };
 use quorate::keystore::{
     BackupFile, CoordinatorBackupFile, CoordinatorKeys, Cost, NodeKeys, Passphrase,
@@ -76,6 +77,7 @@ pub fn coordinator_config() -> CoordinatorConfig {
         hub: "hub.example.com:8443".to_owned(),
         limits: Limits::default(),
         storage: StorageLimits::default(),
+        log: LogLimits::default(),
     }
 }
 

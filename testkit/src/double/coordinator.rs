@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets};
+use quorate_ceremony::coordinator::{Config, Coordinator, CoordinatorSecrets, QuotaLimits};
 use quorate_ceremony::effect::CoordinatorDeadline;
 use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::identity::{SecretKey, cosigner_verifier};
@@ -61,7 +61,7 @@ const CONFIG: Config = Config {
     session: 20_000,
     pause: 100,
     comparison: 1_000,
-    credit: 100,
+    quota: QuotaLimits { account: 100, ivn: 2_000 },
 };
 
 pub(super) fn secrets(log: &[u8; 32], identity: &[u8; 32]) -> CoordinatorSecrets {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate_ceremony::coordinator::{Config, Coordinator, Input};
+use quorate_ceremony::coordinator::{Config, Coordinator, Input, QuotaLimits};
 use quorate_ceremony::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use quorate_ceremony::entry::{Body, Entry};
 use quorate_ceremony::message::FromCoordinator;
@@ -25,7 +25,7 @@ const CONFIG: Config = Config {
     pause: 100,
     // The schedules in which it loses entries are those in which a node that has them comes back.
     comparison: 600_000,
-    credit: 100,
+    quota: QuotaLimits { account: 100, ivn: 2_000 },
 };
 
 impl Simulation {

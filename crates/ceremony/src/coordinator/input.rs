@@ -1,5 +1,6 @@
 //! The inputs and settings of the coordinator.
 
+use super::quota::QuotaLimits;
 use crate::document::Document;
 use crate::effect::{self, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use crate::identity::SecretKey;
@@ -26,10 +27,8 @@ pub struct Config {
     /// beside a time for each entry. Longer than nodes take to notice a dead connection, and to
     /// dial again.
     pub comparison: u64,
-    /// How many requests, starts and other statements without a limit in the log an account may
-    /// make in a row. One more is permitted after each second, and for each of its requests that is
-    /// decided.
-    pub credit: u64,
+    /// How many requests, starts and other statements without a limit in the log may be made.
+    pub quota: QuotaLimits,
 }
 
 impl Default for Config {
@@ -40,7 +39,7 @@ impl Default for Config {
             session: 20_000,
             pause: 100,
             comparison: 15_000,
-            credit: 10_000,
+            quota: QuotaLimits::default(),
         }
     }
 }

@@ -53,6 +53,7 @@ use signing::{Finished, Signing};
 pub use catch_up::{Missing, Waiting};
 pub use input::{Config, CoordinatorSecrets, Input};
 pub use log::RestoreError;
+pub use quota::{QuotaLimits, QuotaUse};
 
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Coordinator {
@@ -95,7 +96,7 @@ impl Coordinator {
             peers: Peers::default(),
             sessions: Sessions::default(),
             signing: Signing::new(config),
-            quota: Quota::new(config.credit),
+            quota: Quota::new(config.quota),
             dismissed: BTreeSet::new(),
             resumes: false,
             has_appended: false,
@@ -482,6 +483,11 @@ impl Coordinator {
     /// [`HELD_BY_COORDINATOR`](crate::held::HELD_BY_COORDINATOR).
     pub fn held_bytes(&self) -> usize {
         self.signing.held_bytes()
+    }
+
+    /// How much of the quota of statements is used up.
+    pub fn quota_in_use(&self) -> QuotaUse {
+        self.quota.in_use()
     }
 
     /// Signers whose answers are awaited to sign this.

@@ -6,6 +6,9 @@
 //! signed: to its requester and to those who approved it, because that is what the log is for.
 //! Rejected requests give nothing back: otherwise two members could write request after request and
 //! rejection after rejection. This is not a rule of the log: only the coordinator applies it.
+//!
+//! The accounts of an IVN also have a limit together. It protects the other IVNs of the coordinator
+//! and has to be far higher than each account's: who reaches it stops the own IVN.
 
 use std::collections::BTreeMap;
 
@@ -20,33 +23,86 @@ const PAID: usize = 2_048;
 const SHORT_STATEMENTS: usize = 4;
 /// How many bytes a sealed sub-share takes in an entry.
 const SEALED: usize = 128;
-/// The time after which one credit comes back, in milliseconds.
+/// The time after which an account's next credit comes back, in milliseconds.
 const FORGIVEN: u64 = 1_000;
+/// The time after which the IVN's next credit comes back, in milliseconds.
+const FORGIVEN_TOGETHER: u64 = 100;
 
-/// The recent statements of each account, and their limit.
-#[derive(Debug)]
-pub(super) struct Quota {
-    limit: u64,
-    spent: BTreeMap<AccountName, Spent>,
+/// How many statements of 2 KiB may be made in a row.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct QuotaLimits {
+    /// By one account. One more is permitted after each second.
+    pub account: u64,
+    /// By all accounts of the IVN together, so that its log cannot fill the disk that it shares
+    /// with the logs of other IVNs. Ten more are permitted after each second.
+    pub ivn: u64,
 }
 
+impl Default for QuotaLimits {
+    /// 10,000 (20 MiB of log) by one account, and 200,000 (400 MiB) by all.
+    fn default() -> Self {
+        Self { account: 10_000, ivn: 200_000 }
+    }
+}
+
+/// What of the quota is used up.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct QuotaUse {
+    pub limits: QuotaLimits,
+    /// The most that an account has spent.
+    pub account: u64,
+    pub ivn: u64,
+    /// How many entries were rejected because of the quota, since the start.
+    pub rejected: u64,
+}
+
+/// The recent statements of each account and of all, and their limits.
 #[derive(Debug)]
+pub(super) struct Quota {
+    limits: QuotaLimits,
+    accounts: BTreeMap<AccountName, Spent>,
+    together: Spent,
+    rejected: u64,
+}
+
+#[derive(Debug, Default)]
 struct Spent {
     statements: u64,
     /// The time up to which credit has come back.
     since: Timestamp,
 }
 
+impl Spent {
+    /// Returns the seconds until there is credit again, or `None` if there is some.
+    fn wait(&mut self, limit: u64, pause: u64, now: Timestamp) -> Option<u64> {
+        let forgiven = now.0.saturating_sub(self.since.0) / pause;
+        self.since = self.since.plus(forgiven.saturating_mul(pause));
+        self.statements = self.statements.saturating_sub(forgiven);
+        let excess = self.statements.checked_sub(limit)?;
+        // A limit of zero would stop an account that has stated nothing.
+        (self.statements > 0).then(|| (excess + 1).saturating_mul(pause).div_ceil(1_000))
+    }
+
+    fn spend(&mut self, cost: u64, now: Timestamp) {
+        if self.statements == 0 {
+            self.since = now;
+        }
+        self.statements = self.statements.saturating_add(cost);
+    }
+}
+
 impl Quota {
-    pub(super) fn new(limit: u64) -> Self {
-        Self { limit, spent: BTreeMap::new() }
+    pub(super) fn new(limits: QuotaLimits) -> Self {
+        Self { limits, accounts: BTreeMap::new(), together: Spent::default(), rejected: 0 }
     }
 
     /// Returns the account that pays for an entry, if the entry costs anything.
     ///
     /// # Errors
     ///
-    /// [`Entries::TooMuch`] with the time until the account has credit again.
+    /// [`Entries::TooMuch`] or [`Entries::TooMuchTogether`] with the time until there is credit
+    /// again.
     pub(super) fn payer(
         &mut self,
         entry: &Entry,
@@ -54,7 +110,7 @@ impl Quota {
     ) -> Result<Option<AccountName>, Refusal> {
         match &entry.statement().author {
             Author::Account(account) if entry.statement().body.class().cost == Cost::Metered => {
-                self.check(account, now)?;
+                self.check(account, now).inspect_err(|_| self.rejected += 1)?;
                 Ok(Some(account.clone()))
             }
             Author::Account(_) | Author::Coordinator => Ok(None),
@@ -74,30 +130,41 @@ impl Quota {
     }
 
     fn check(&mut self, account: &AccountName, now: Timestamp) -> Result<(), Refusal> {
-        let Some(spent) = self.spent.get_mut(account) else { return Ok(()) };
-        let forgiven = now.0.saturating_sub(spent.since.0) / FORGIVEN;
-        spent.since = spent.since.plus(forgiven.saturating_mul(FORGIVEN));
-        spent.statements = spent.statements.saturating_sub(forgiven);
-        if spent.statements == 0 {
-            self.spent.remove(account);
-        } else if spent.statements >= self.limit {
-            let seconds = (spent.statements - self.limit + 1).saturating_mul(FORGIVEN) / 1_000;
-            return Err(Entries::TooMuch { account: account.clone(), seconds }.into());
+        if let Some(spent) = self.accounts.get_mut(account) {
+            if let Some(seconds) = spent.wait(self.limits.account, FORGIVEN, now) {
+                return Err(Entries::TooMuch { account: account.clone(), seconds }.into());
+            }
+            if spent.statements == 0 {
+                self.accounts.remove(account);
+            }
         }
-        Ok(())
+        match self.together.wait(self.limits.ivn, FORGIVEN_TOGETHER, now) {
+            Some(seconds) => Err(Entries::TooMuchTogether { seconds }.into()),
+            None => Ok(()),
+        }
     }
 
     /// Long entries cost as much as several short ones.
     fn spend(&mut self, account: &AccountName, length: usize, now: Timestamp) {
-        let new = Spent { statements: 0, since: now };
-        let spent = self.spent.entry(account.clone()).or_insert(new);
         let cost = u64::try_from(length.div_ceil(PAID)).unwrap_or(u64::MAX);
-        spent.statements = spent.statements.saturating_add(cost);
+        self.accounts.entry(account.clone()).or_default().spend(cost, now);
+        self.together.spend(cost, now);
     }
 
     pub(super) fn give_back(&mut self, account: &AccountName) {
-        if let Some(spent) = self.spent.get_mut(account) {
+        for spent in self.accounts.get_mut(account).into_iter().chain([&mut self.together]) {
             spent.statements = spent.statements.saturating_sub(1);
+        }
+    }
+
+    /// What is used up, as of the last statements.
+    pub(super) fn in_use(&self) -> QuotaUse {
+        let spent = self.accounts.values().map(|spent| spent.statements);
+        QuotaUse {
+            limits: self.limits,
+            account: spent.max().unwrap_or(0),
+            ivn: self.together.statements,
+            rejected: self.rejected,
         }
     }
 }
@@ -126,6 +193,7 @@ mod tests {
     use crate::test_world::name;
 
     const LIMIT: u64 = 3;
+    const LIMITS: QuotaLimits = QuotaLimits { account: LIMIT, ivn: 100 * LIMIT };
 
     fn states(credit: &mut Quota, at: u64) -> Result<(), Refusal> {
         credit.check(&name("ada"), Timestamp(at))?;
@@ -135,7 +203,7 @@ mod tests {
 
     #[test]
     fn credit_runs_out_and_comes_back_with_time() {
-        let mut credit = Quota::new(LIMIT);
+        let mut credit = Quota::new(LIMITS);
         for _ in 0..LIMIT {
             assert_eq!(states(&mut credit, 10), Ok(()));
         }
@@ -153,8 +221,26 @@ mod tests {
     }
 
     #[test]
+    fn all_accounts_together_have_a_limit_as_well() {
+        let mut credit = Quota::new(QuotaLimits { account: 2, ivn: 3 });
+        let (ada, ben, cyd) = (name("ada"), name("ben"), name("cyd"));
+        for account in [&ada, &ada, &ben] {
+            assert_eq!(credit.check(account, Timestamp(10)), Ok(()));
+            credit.spend(account, PAID, Timestamp(10));
+        }
+        let refused = Err(Entries::TooMuchTogether { seconds: 1 }.into());
+        assert_eq!(credit.check(&cyd, Timestamp(10)), refused);
+        assert_eq!(credit.check(&cyd, Timestamp(109)), refused);
+        assert_eq!(credit.check(&cyd, Timestamp(110)), Ok(()), "ten come back in a second");
+        credit.spend(&cyd, PAID, Timestamp(110));
+        assert_eq!(credit.check(&ben, Timestamp(110)), refused);
+        credit.give_back(&cyd);
+        assert_eq!(credit.check(&ben, Timestamp(110)), Ok(()), "something was signed");
+    }
+
+    #[test]
     fn a_pause_gives_no_more_credit_than_there_is_at_first() {
-        let mut credit = Quota::new(LIMIT);
+        let mut credit = Quota::new(LIMITS);
         for at in [10, 1_000_000] {
             for _ in 0..LIMIT {
                 assert_eq!(states(&mut credit, at), Ok(()));
@@ -165,7 +251,7 @@ mod tests {
 
     #[test]
     fn a_long_statement_costs_as_much_as_many_short_ones() {
-        let mut credit = Quota::new(LIMIT);
+        let mut credit = Quota::new(LIMITS);
         credit.spend(&name("ada"), PAID * 2 + 1, Timestamp(10));
         let refused = Err(Entries::TooMuch { account: name("ada"), seconds: 1 }.into());
         assert_eq!(states(&mut credit, 10), refused);
@@ -173,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_is_signed_gives_its_credit_back() {
-        let mut credit = Quota::new(LIMIT);
+        let mut credit = Quota::new(LIMITS);
         for _ in 0..10 * LIMIT {
             assert_eq!(states(&mut credit, 10), Ok(()));
             credit.give_back(&name("ada"));

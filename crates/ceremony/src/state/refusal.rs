@@ -8,8 +8,9 @@ use crate::names::{AccountName, EntryId, GroupName};
 /// Why the log does not admit an entry. All readers agree, because all compute it from the same
 /// log.
 ///
-/// Three of them depend on more than the log. Only the coordinator checks [`Entries::ClockSkew`]
-/// and [`Entries::TooMuch`], and each node checks [`Requests::DatedAhead`] for itself.
+/// Four of them depend on more than the log. Only the coordinator checks [`Entries::ClockSkew`],
+/// [`Entries::TooMuch`] and [`Entries::TooMuchTogether`], and each node checks
+/// [`Requests::DatedAhead`] for itself.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error, Deserialize, Serialize)]
 #[serde(untagged)]
 #[error(transparent)]
@@ -88,9 +89,16 @@ family! {
         )]
         ClockSkew { seconds: u64 } = "clock-skew",
         #[error(
-            "account \"{account}\" has used up its quota of statements; try again in {seconds} s"
+            "account \"{account}\" has used up its quota of statements \
+             (config.log.account_statements in home.json of the coordinator); try again in \
+             {seconds} s"
         )]
         TooMuch { account: AccountName, seconds: u64 } = "too-much",
+        #[error(
+            "the accounts of this IVN have used up their quota of statements \
+             (config.log.ivn_statements in home.json of the coordinator); try again in {seconds} s"
+        )]
+        TooMuchTogether { seconds: u64 } = "too-much-together",
         #[error("\"{account}\" has already stated this")]
         AlreadySaid { account: AccountName } = "already-said",
         #[error(

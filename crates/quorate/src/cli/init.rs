@@ -1,12 +1,12 @@
 //! `quorate init`.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quorate_ceremony::entry::Role;
 use quorate_ceremony::names::{AccountName, IvnId};
-use quorate_network::ivn::HubAddress;
+use quorate_network::ivn::{HubAddress, HubAddressError};
 use rand_core::OsRng;
 use serde::Serialize;
 
@@ -16,11 +16,14 @@ use super::setup_problem::setup_problem;
 use super::weak_passphrase::WeakPassphrase;
 use super::{Failure, Run};
 use crate::api::{Code, Problem};
-use crate::home::Locations;
+use crate::home::{CoordinatorConfig, Home, Locations};
 use crate::keystore::{Cost, PassphraseProtector};
 use crate::render::Tone;
 use crate::setup::create_ivn::{Plan, found};
 use crate::shell_quote::quoted;
+
+const DEFAULT_HUB: &str = "127.0.0.1:7420";
+const DEFAULT_DEPLOYMENT: &str = "quorate";
 
 /// Create an IVN: an isolated network with its own accounts, groups, rules and log
 ///
@@ -49,9 +52,10 @@ pub(super) struct Init {
     /// If it exists, the new IVN is added to it.
     #[arg(long, value_name = "DIR")]
     coordinator_home: Option<PathBuf>,
-    /// The address at which members reach the coordinator
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:7420")]
-    hub: HubAddress,
+    /// The address at which members reach the coordinator [default: that of the coordinator's home
+    /// if it exists, otherwise 127.0.0.1:7420]
+    #[arg(long, value_name = "HOST:PORT")]
+    hub: Option<HubAddress>,
     /// The address at which the coordinator listens
     ///
     /// Without it: the hub's address if that is a loopback address, otherwise the hub's port on all
@@ -59,10 +63,11 @@ pub(super) struct Init {
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<std::net::SocketAddr>,
     /// The first part of the log's name, for auditors: a host name or another URL without a scheme
+    /// [default: that of the coordinator's home if it exists, otherwise quorate]
     ///
     /// The name stays when the coordinator moves to another address.
-    #[arg(long, value_name = "NAME", default_value = "quorate")]
-    deployment: String,
+    #[arg(long, value_name = "NAME")]
+    deployment: Option<String>,
     #[command(flatten)]
     autonomy: Autonomy,
     #[command(flatten)]
@@ -90,7 +95,7 @@ impl Run for Init {
         let coordinator_home = locations
             .coordinator(self.coordinator_home.clone())
             .map_err(|error| home_problem(&error))?;
-        let plan = self.plan();
+        let plan = self.plan(&coordinator_home)?;
         if home != coordinator_home {
             refuse_existing(&home)?;
         }
@@ -116,24 +121,38 @@ impl Run for Init {
 }
 
 impl Init {
-    fn plan(&self) -> Plan {
+    /// The settings of the new IVN. At an existing coordinator, those that it has.
+    fn plan(&self, coordinator_home: &Path) -> Result<Plan, Problem> {
+        // What is no coordinator's home is reported when it would become one.
+        let existing = Home::<CoordinatorConfig>::read(coordinator_home).ok();
+        let hub: Result<_, HubAddressError> = match (&self.hub, &existing) {
+            (Some(hub), _) => Ok(hub.clone()),
+            (None, Some(existing)) => existing.hub.parse(),
+            (None, None) => DEFAULT_HUB.parse(),
+        };
+        let hub = hub.map_err(|error| {
+            let home = coordinator_home.display();
+            Problem::new(Code::Failed, format!("the address of the hub in {home}: {error}"))
+        })?;
+        let deployment = self.deployment.clone();
+        let deployment = deployment.or_else(|| existing.map(|existing| existing.deployment));
         let mut roles = BTreeSet::from([Role::Admin]);
         if !self.admin_only {
             roles.insert(Role::Member);
         }
         let listen = match self.listen {
             Some(listen) => listen.to_string(),
-            None => listen_for(&self.hub),
+            None => listen_for(&hub),
         };
-        Plan {
+        Ok(Plan {
             name: self.name.clone(),
             admin: self.admin.clone(),
             roles,
-            deployment: self.deployment.clone(),
-            hub: self.hub.clone(),
+            deployment: deployment.unwrap_or_else(|| DEFAULT_DEPLOYMENT.to_owned()),
+            hub,
             listen,
             choices: self.autonomy.choices(),
-        }
+        })
     }
 }
 

@@ -24,7 +24,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_ceremony::coordinator::{Config, CoordinatorSecrets};
+use quorate_ceremony::coordinator::{Config, CoordinatorSecrets, QuotaLimits};
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::names::IvnId;
 use quorate_network::ca::CertificateAuthority;
@@ -177,6 +177,7 @@ struct Service {
     authority: Arc<CertificateAuthority>,
     shelf: Shelf,
     storage: Storage,
+    quota: QuotaLimits,
 }
 
 impl Service {
@@ -199,7 +200,8 @@ impl Service {
         let shelf = Shelf::new(Documents::new(directory.documents()), limit);
         let storage = Storage::new(config.storage, limit);
         let (secrets, authority) = (keys.secrets, Arc::new(authority));
-        Ok(Self { ivn, directory, secrets, authority, shelf, storage })
+        let quota = config.log.quota();
+        Ok(Self { ivn, directory, secrets, authority, shelf, storage, quota })
     }
 
     fn start(
@@ -209,7 +211,7 @@ impl Service {
         tasks: &mut JoinSet<Result<(), Problem>>,
         stop: &CancellationToken,
     ) -> Result<(mpsc::Sender<ivn::Event>, watch::Receiver<Option<String>>), Problem> {
-        let Self { ivn, directory, secrets, authority, shelf, storage } = self;
+        let Self { ivn, directory, secrets, authority, shelf, storage, quota } = self;
         let (events, receiver) = mpsc::channel(ivn::QUEUE);
         let routes = routes::routes(Context {
             events: events.clone(),
@@ -244,7 +246,7 @@ impl Service {
         let stop = stop.clone();
         let (waiting, compared) = watch::channel(Some("the log is being read".to_owned()));
         let means = ivn::Means {
-            config: fail_points::deadlines(options.deadlines),
+            config: Config { quota, ..fail_points::deadlines(options.deadlines) },
             shelf,
             storage,
             hub: hub.clone(),

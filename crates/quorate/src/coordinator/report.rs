@@ -44,6 +44,20 @@ pub(super) fn of(machine: &Coordinator, stored: StorageCounts) -> Report {
     ] {
         of_ivn(name, help, value);
     }
+    let quota = machine.quota_in_use();
+    for (name, help, value) in [
+        ("quorate_account_statements", "The most statements on an account's quota", quota.account),
+        ("quorate_account_statements_limit", "Quota of each account", quota.limits.account),
+        ("quorate_ivn_statements", "Statements on the IVN's quota", quota.ivn),
+        ("quorate_ivn_statements_limit", "Quota of the IVN", quota.limits.ivn),
+        (
+            "quorate_statements_rejected",
+            "Statements rejected because of a quota, since the start",
+            quota.rejected,
+        ),
+    ] {
+        of_ivn(name, help, value);
+    }
     let online: BTreeSet<&AccountName> = machine.online().collect();
     for account in state.accounts().keys() {
         let labels = [("ivn", ivn.as_str()), ("account", account.as_str())];

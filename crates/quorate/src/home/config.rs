@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use quorate_ceremony::coordinator::QuotaLimits;
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::identity::PublicKey;
@@ -82,6 +83,35 @@ pub struct CoordinatorConfig {
     /// The defaults are not written to the file.
     #[serde(default, skip_serializing_if = "StorageLimits::is_default")]
     pub storage: StorageLimits,
+    #[serde(default, skip_serializing_if = "LogLimits::is_default")]
+    pub log: LogLimits,
+}
+
+/// Bounds on what is written into each IVN's log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogLimits {
+    /// Most statements of 2 KiB in a row by one account.
+    pub account_statements: u64,
+    /// Most statements of 2 KiB in a row by all accounts of an IVN together.
+    pub ivn_statements: u64,
+}
+
+impl Default for LogLimits {
+    fn default() -> Self {
+        let QuotaLimits { account, ivn } = QuotaLimits::default();
+        Self { account_statements: account, ivn_statements: ivn }
+    }
+}
+
+impl LogLimits {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn quota(self) -> QuotaLimits {
+        QuotaLimits { account: self.account_statements, ivn: self.ivn_statements }
+    }
 }
 
 /// Bounds on the documents that the coordinator stores for each IVN.

@@ -21,7 +21,8 @@ use super::join::Choices;
 use super::keys::make_or_open;
 use super::undo::Undo;
 use crate::home::{
-    CoordinatorConfig, CoordinatorHome, IvnDirectory, Limits, NodeConfig, NodeHome, StorageLimits,
+    CoordinatorConfig, CoordinatorHome, IvnDirectory, Limits, LogLimits, NodeConfig, NodeHome,
+    StorageLimits,
 };
 use crate::keystore::{CoordinatorKeys, KeyProtector};
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
@@ -160,6 +161,7 @@ fn coordinator_config(plan: &Plan) -> CoordinatorConfig {
         hub: plan.hub.to_string(),
         limits: Limits::default(),
         storage: StorageLimits::default(),
+        log: LogLimits::default(),
     }
 }
 

@@ -269,12 +269,13 @@ fn an_ivn_is_founded_with_two_homes_and_never_twice() {
 fn a_coordinator_gets_a_second_ivn_that_shares_nothing() {
     let place = Place::new();
     let first = place
-        .run("init --admin ada --home ada --coordinator-home c --passphrase-file pass --json")
+        .run("init --admin ada --home ada --coordinator-home c --hub localhost:1 --passphrase-file pass --json")
         .json();
     let second = place
         .run("init --admin ada --home eve --coordinator-home c --passphrase-file pass --json")
         .json();
     assert_eq!(first["schema"], "quorate.ivn/v1");
+    assert_eq!((&first["hub"], &first["listen"]), (&second["hub"], &second["listen"]));
     for field in ["ivn", "log_key"] {
         assert_ne!(first[field], second[field]);
     }

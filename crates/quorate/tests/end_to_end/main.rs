@@ -12,6 +12,7 @@ mod git;
 mod invitations;
 mod repair;
 mod replacement;
+mod tenants;
 mod waiting;
 
 use std::fs;

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use quorate_log::key::Seed;
 
 use super::log::STRETCH;
-use super::{Config, Coordinator, CoordinatorSecrets, Input};
+use super::{Config, Coordinator, CoordinatorSecrets, Input, QuotaLimits};
 use crate::document::Document;
 use crate::effect::{CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, JoinId};
 use crate::encoding::Base64;
@@ -33,6 +33,10 @@ fn coordinator_with(log: &TestLog, config: Config) -> Coordinator {
         identity: SecretKey::from_seed(&[2; 32]),
     };
     Coordinator::restore(secrets, config, log.entries.clone(), None).unwrap()
+}
+
+fn config_of(account: u64) -> Config {
+    Config { quota: QuotaLimits { account, ..QuotaLimits::default() }, ..Config::default() }
 }
 
 fn tell(coordinator: &mut Coordinator, log: &mut TestLog, input: Input) -> Vec<CoordinatorEffect> {
@@ -374,7 +378,7 @@ fn rejection(effects: &[CoordinatorEffect]) -> Option<&Refusal> {
 #[test]
 fn only_the_account_that_states_too_much_is_stopped() {
     let mut log = TestLog::keyed();
-    let mut coordinator = coordinator_with(&log, Config { credit: 3, ..Config::default() });
+    let mut coordinator = coordinator_with(&log, config_of(3));
     let mut starts = |log: &mut TestLog, account: &str| {
         let incarnation = log.random();
         let entry = log.entry(account, Body::NodeStarted { incarnation }).to_bytes();
@@ -399,13 +403,15 @@ fn only_the_account_that_states_too_much_is_stopped() {
     assert_eq!(rejection(&submits(&mut coordinator, &mut log, "ben", &approval)), refused);
     let approval = log.entry("cyd", Body::Approval { request });
     assert_eq!(rejection(&submits(&mut coordinator, &mut log, "cyd", &approval)), None);
+    let used = coordinator.quota_in_use();
+    assert_eq!((used.limits.account, used.account, used.ivn, used.rejected), (3, 3, 3, 3));
 }
 
 #[test]
 fn two_members_cannot_fill_the_log_with_rejections() {
     const CREDIT: u64 = 10;
     let mut log = TestLog::keyed();
-    let config = Config { credit: CREDIT, ..Config::default() };
+    let config = config_of(CREDIT);
     let mut coordinator = coordinator_with(&log, config);
     let before = coordinator.state().size();
     let mut bytes = 0;
@@ -434,7 +440,7 @@ fn two_members_cannot_fill_the_log_with_rejections() {
 #[test]
 fn a_group_that_signs_does_not_run_out_of_credit() {
     let mut log = TestLog::keyed();
-    let config = Config { credit: 1, ..Config::default() };
+    let config = config_of(1);
     let mut coordinator = coordinator_with(&log, config);
     for number in 7..12 {
         log.wait(1);
@@ -460,7 +466,7 @@ fn a_group_that_signs_does_not_run_out_of_credit() {
 fn a_refresh_costs_the_entries_that_others_make_because_of_it() {
     for (min_signers, spent) in [(3, None), (2, Some(9))] {
         let mut log = TestLog::keyed();
-        let mut coordinator = coordinator_with(&log, Config { credit: 5, ..Config::default() });
+        let mut coordinator = coordinator_with(&log, config_of(5));
         let definition = log.board_of(&["ada", "ben", "cyd"], min_signers);
         let expires_at = log.now.plus(HOUR);
         let change =

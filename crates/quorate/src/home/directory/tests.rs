@@ -8,7 +8,7 @@ use quorate_ceremony::encoding::Base64;
 
 use super::*;
 use crate::file_problem::FileProblem;
-use crate::home::{Limits, StorageLimits};
+use crate::home::{Limits, LogLimits, StorageLimits};
 
 fn node_config() -> NodeConfig {
     NodeConfig {
@@ -33,6 +33,7 @@ fn coordinator_config() -> CoordinatorConfig {
         hub: "localhost:7000".into(),
         limits: Limits::default(),
         storage: StorageLimits::default(),
+        log: LogLimits::default(),
     }
 }
 

@@ -12,7 +12,7 @@ use rand_core::CryptoRngCore;
 
 use super::history::Source;
 use super::{FORMAT, Kind, ReplacementFile};
-use crate::home::{CoordinatorConfig, CoordinatorHome, Limits, StorageLimits};
+use crate::home::{CoordinatorConfig, CoordinatorHome, Limits, LogLimits, StorageLimits};
 use crate::setup::SetupError;
 use crate::setup::create_ivn::write_coordinator;
 use crate::setup::undo::Undo;
@@ -78,6 +78,7 @@ pub async fn propose(
         hub: plan.hub.to_string(),
         limits: Limits::default(),
         storage: StorageLimits::default(),
+        log: LogLimits::default(),
     })?;
     undo.keep();
     Ok(file)
