@@ -31,6 +31,9 @@ pub struct Scenario {
     pub requests: Vec<PlannedRequest>,
     /// The changes of the group, in order.
     pub changes: Vec<PlannedChange>,
+    /// When the admin proposes to retire the group, at the earliest, in milliseconds from the start:
+    /// after all other changes, and whether or not all requests are decided.
+    pub retires_at: Option<u64>,
     /// The malicious members and their attacks. They never heal. The first member, who is the
     /// admin, is not malicious.
     pub attacks: BTreeMap<usize, Vec<Attack>>,
@@ -186,6 +189,7 @@ impl Scenario {
             automatic: vec![false; people],
             reserves: 0,
             changes: Vec::new(),
+            retires_at: None,
             outsider: false,
             admitted: false,
             attacks: BTreeMap::new(),
@@ -258,9 +262,13 @@ impl Scenario {
             let at = chance.up_to(6_000);
             changes.insert(0, PlannedChange { at, min_signers, members: Vec::new(), repairs });
         }
+        // Neither are those of malicious members retired.
+        let retires = attacks.is_empty() && chance.happens(150);
+        let retires_at = retires.then(|| chance.up_to(15_000));
         Self {
             reserves,
             changes,
+            retires_at,
             min_signers,
             members,
             policy,

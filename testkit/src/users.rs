@@ -181,7 +181,9 @@ impl Plan {
         passed: u64,
     ) -> Option<Command> {
         let group = node.state().group(&self.group).ok()?;
-        let planned = self.scenario.changes.get(changes_done(group))?;
+        let Some(planned) = self.scenario.changes.get(changes_done(group)) else {
+            return self.wish_to_retire(index, group, passed);
+        };
         let epoch = group.key.as_ref()?.epoch;
         let named = self.named(world, group);
         if index == 0 && group.change.is_some() && !named.is_empty() {
@@ -227,6 +229,18 @@ impl Plan {
         Some(Command::ChangeGroup(Proposal::new(definition, epoch)))
     }
 
+    /// Returns the admin's proposal to retire the group, after all changes.
+    fn wish_to_retire(&self, index: usize, group: &Group, passed: u64) -> Option<Command> {
+        let is_due = self.scenario.retires_at.is_some_and(|at| at <= passed);
+        let is_possible = group.change.is_none() && group.retirement().is_none();
+        if index != 0 || !is_due || !is_possible {
+            return None;
+        }
+        let epoch = group.key.as_ref()?.epoch;
+        let proposal = Proposal::new(group.definition.clone(), epoch);
+        Some(Command::ChangeGroup(Proposal { retires: true, ..proposal }))
+    }
+
     /// Whether the repair is abandoned, so that the account's share stays lost.
     pub(crate) fn leaves_lost(&self, world: &World, account: &AccountName) -> bool {
         let group = world.reference.state.groups().get(&self.group);
@@ -242,7 +256,10 @@ impl Plan {
     }
 
     fn wish_to_ask(&self, index: usize, node: &Node, passed: u64) -> Option<Command> {
-        node.state().group(&self.group).ok()?.key.as_ref()?;
+        let group = node.state().group(&self.group).ok()?;
+        if group.key.is_none() || group.retirement().is_some() {
+            return None;
+        }
         let wanted = self.scenario.requests.iter().enumerate().find(|(k, planned)| {
             let document = self.document(*k);
             planned.by == index
@@ -323,6 +340,10 @@ impl Plan {
             .iter()
             .filter(|name| !world.malicious.contains(*name) && !self.leaves_lost(world, name));
         missing.extend(without.map(|name| format!("{name} has lost its share")));
+        let is_retired = group.retirement().is_some();
+        if self.scenario.retires_at.is_some() && !is_retired {
+            missing.push(format!("the group is not retired: {:?}", group.change));
+        }
         for past in &group.past_epochs {
             for kept in past.holders.difference(&past.destroyed) {
                 missing.push(format!("{kept} has not destroyed its share of epoch {}", past.epoch));
@@ -331,7 +352,7 @@ impl Plan {
         for k in 0..self.scenario.requests.len() {
             let request = state.requests().values().find(|r| self.planned(r) == Some(k));
             match request.map(|request| (request, &request.status)) {
-                None if self.scenario.is_malicious(self.requester(k)) => {}
+                None if is_retired || self.scenario.is_malicious(self.requester(k)) => {}
                 None => missing.push(format!("request {k} is not made")),
                 Some((_, Status::Approved)) => missing.push(format!("request {k} is not signed")),
                 Some((request, Status::Open)) => {
@@ -367,6 +388,9 @@ impl Plan {
     pub(crate) fn must_be_signed(&self, world: &World, request: &RequestState) -> bool {
         let planned = self.planned(request).and_then(|k| self.scenario.requests.get(k));
         let Some(group) = world.reference.state.groups().get(&self.group) else { return false };
+        if group.retirement().is_some() {
+            return false;
+        }
         // A change can leave too few members to approve earlier requests, whose requirements never
         // become weaker.
         let stranded = request.status == Status::Rejected && !group.past_epochs.is_empty();

@@ -111,6 +111,7 @@ fn the_schedules_contain_every_kind_of_trouble() {
         seen.connections += outcome.connections;
         seen.sessions += outcome.sessions;
         seen.signatures += outcome.signatures;
+        seen.retired += outcome.retired;
         for (kind, count) in outcome.from_nodes.into_iter().chain(outcome.from_coordinator) {
             *seen.from_nodes.entry(kind).or_default() += count;
         }
@@ -121,6 +122,7 @@ fn the_schedules_contain_every_kind_of_trouble() {
     assert!(seen.crashes > 100, "{seen:?}");
     assert!(seen.connections > 500, "{seen:?}");
     assert!(seen.signatures > 50, "{seen:?}");
+    assert!(seen.retired > 3, "{seen:?}");
     let count = |kind: &str| seen.from_nodes.get(kind).copied().unwrap_or(0);
     assert!(count("entries") > 5, "the coordinator lost entries: {seen:?}");
     assert!(count("declined") > 5 && count("rejected") > 2, "{seen:?}");

@@ -12,14 +12,15 @@ use crate::world::World;
 /// do".
 ///
 /// Checked after all faults have ended: all nodes are connected, so every request with enough
-/// approvals is signed, and every request that no member wanted to reject has enough approvals.
+/// approvals is signed, and every request that no member wanted to reject has enough approvals. Of a
+/// retired group, every request is over.
 pub(crate) fn l1_approved_requests_are_signed(plan: &Plan, world: &World) -> Result<(), Violation> {
     for request in world.reference.state.requests().values() {
         let required = usize::from(request.approvals_required);
         let due = request.approvals.len() >= required || plan.must_be_signed(world, request);
-        let signed = matches!(request.status, Status::Signed { .. });
+        let over = matches!(request.status, Status::Signed { .. } | Status::GroupRetired);
         Invariant::L1
-            .check(signed || !due, || format!("request {} is not signed", request.id.short()))?;
+            .check(over || !due, || format!("request {} is not signed", request.id.short()))?;
     }
     Ok(())
 }
@@ -46,6 +47,10 @@ pub(crate) fn l2_processes_restart_by_themselves(
     let group = world.reference.state.groups().get(&plan.group);
     let member = group
         .is_some_and(|group| group.key.is_some() && group.definition.members.contains(account));
-    let holds = node.holds_share(&plan.group) || plan.leaves_lost(world, account);
-    Invariant::L2.check(!member || holds, || format!("{account} has no share"))
+    let holds = node.holds_share(&plan.group);
+    if group.is_some_and(|group| group.retirement().is_some()) {
+        return Invariant::L2.check(!holds, || format!("{account} has a share of a retired group"));
+    }
+    let lost = plan.leaves_lost(world, account);
+    Invariant::L2.check(!member || holds || lost, || format!("{account} has no share"))
 }

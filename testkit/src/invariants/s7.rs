@@ -45,13 +45,17 @@ impl Epochs {
 /// reshare leaves the old epoch signing".
 ///
 /// When a share is destroyed, it is not in use, and the disk of every member that should hold a
-/// share in use has that share. So the group can sign whichever process dies now.
+/// share in use has that share. So the group can sign whichever process dies now. Members destroy
+/// the shares of a retired group, which signs nothing any more.
 pub(crate) fn s7_old_shares_are_destroyed_only_after_new_ones_are_in_use(
     world: &World,
     seen: &Seen<'_>,
 ) -> Result<(), Violation> {
     let Seen::NodeStored(by, NodeChange::ShareDestroyed(session)) = seen else { return Ok(()) };
     let group = world.reference.state.group_of_session(*session);
+    if group.is_some_and(|group| group.retirement().is_some()) {
+        return Ok(());
+    }
     let Some(key) = group.and_then(|group| group.key.as_ref()) else {
         return Err(Invariant::S7.broken(format!("{by} destroys a share and there is no key")));
     };

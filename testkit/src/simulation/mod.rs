@@ -60,6 +60,8 @@ pub struct Outcome {
     pub sessions: u64,
     /// How many signatures were made.
     pub signatures: u64,
+    /// How many groups were retired.
+    pub retired: u64,
     /// How many milliseconds passed in the simulated world.
     pub milliseconds: u64,
     /// How many events happened.
@@ -133,12 +135,15 @@ impl Simulation {
     fn ended(self, result: Result<(), Violation>) -> Result<(Outcome, Vec<Step>), Failure> {
         let steps = self.record.map(|record| record.steps).unwrap_or_default();
         let head = self.world.reference.head();
+        let groups = self.world.reference.state.groups().values();
+        let retired = groups.filter(|group| group.retirement().is_some()).count() as u64;
         match result {
             Ok(()) => {
                 let outcome = Outcome {
                     entries: head.size,
                     root: head.root.to_string(),
                     milliseconds: self.now,
+                    retired,
                     ..self.outcome
                 };
                 Ok((outcome, steps))
