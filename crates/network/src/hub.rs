@@ -80,6 +80,8 @@ pub struct HubOptions {
 #[expect(missing_docs, reason = "the names say it")]
 pub struct HubCounts {
     pub sockets: usize,
+    /// The most sockets that are open at a time.
+    pub sockets_limit: usize,
     /// Sockets without a verified certificate.
     pub strangers: usize,
     /// Sockets that were closed when they were accepted.
@@ -219,7 +221,8 @@ impl Hub {
     pub fn counts(&self) -> HubCounts {
         let (sockets, strangers, sockets_rejected) = self.sockets.counts();
         let connections_rejected = self.connections_rejected.load(Ordering::Relaxed);
-        HubCounts { sockets, strangers, sockets_rejected, connections_rejected }
+        let sockets_limit = self.options.sockets;
+        HubCounts { sockets, sockets_limit, strangers, sockets_rejected, connections_rejected }
     }
 
     /// Ends [`run`](Self::run) and every connection.

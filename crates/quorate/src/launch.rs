@@ -198,7 +198,7 @@ fn check_vote(home: &NodeHome) -> Result<(), Problem> {
 ///
 /// # Errors
 ///
-/// If the home is in use, as for a start, or if the disk fails.
+/// If the home is in use, as for a start, if the disk fails, or if the account is removed.
 pub(crate) async fn run(
     home: &Path,
     passphrase: Passphrase,
@@ -221,6 +221,11 @@ pub(crate) async fn run(
     };
     let account = own.config().map(|config| config.account.clone());
     let mut running = node::start(own, passphrase).await?;
+    if running.is_removed() {
+        let removed = running.removed().await;
+        running.stop().await?;
+        return Err(removed);
+    }
     let listener = socket::bind(home, socket::NODE)?;
     if let Some(listener) = admin {
         let reporter = Arc::new(NodeReporter::new(running.asker()));
@@ -236,10 +241,13 @@ pub(crate) async fn run(
     let serving = tokio::spawn(server::serve(listener, ask, stop.clone()));
     let announcing = account
         .map(|account| tokio::spawn(announce::announce(running.asker(), account, on_request)));
-    let ended = tokio::select! {
-        () = stop.cancelled() => None,
-        ended = running.ended() => Some(ended),
-    };
+    let removal = running.removed();
+    let (mut ended, mut removed) = (None, None);
+    tokio::select! {
+        () = stop.cancelled() => {}
+        result = running.ended() => ended = Some(result),
+        problem = removal => removed = Some(problem),
+    }
     service_manager::notify(service_manager::STOPPING);
     stop.cancel();
     let _ = serving.await;
@@ -249,7 +257,8 @@ pub(crate) async fn run(
     // Before this process releases the home.
     socket::unbind(home, socket::NODE);
     match ended {
-        None => running.stop().await,
-        Some(ended) => ended,
+        None => running.stop().await?,
+        Some(ended) => ended?,
     }
+    removed.map_or(Ok(()), Err)
 }

@@ -113,6 +113,13 @@ impl Run for Show {
         context.terminal.show("request", &json::request(&request), |page| {
             render::request(page, &request, now())
         })?;
+        context.terminal.note(|page| {
+            page.blank();
+            page.sentence("To see when each member decided:");
+            page.copyable(
+                context.command(&format!("quorate log show --request {}", request.id.short())),
+            );
+        });
         Ok(())
     }
 }

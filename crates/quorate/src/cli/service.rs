@@ -197,6 +197,10 @@ impl Install {
              RestartSec=5s\n\
              TimeoutStopSec=30s\n"
         );
+        if self.role == Role::Node {
+            // A removed account's node ends with this code.
+            unit.push_str("RestartPreventExitStatus=6\n");
+        }
         // Writing to a string cannot fail.
         if let Some(file) = parts.passphrase {
             let _ = write!(

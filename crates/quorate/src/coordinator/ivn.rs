@@ -73,7 +73,7 @@ pub(super) enum Event {
     /// A request for the log from this entry on, independent of a running node of the account.
     Read { first: u64, reply: oneshot::Sender<Vec<u8>> },
     /// Whether an account may read a document.
-    MayRead { account: AccountName, commitment: Digest, reply: oneshot::Sender<bool> },
+    MayRead { account: AccountName, commitment: Digest, part: Part, reply: oneshot::Sender<bool> },
     /// A request for the log's first entry, by an account that joined, and for the log key of the
     /// present coordinator, if it replaced the first.
     Genesis { reply: oneshot::Sender<(Vec<u8>, Option<PublicKey>)> },
@@ -81,6 +81,14 @@ pub(super) enum Event {
     Report { reply: oneshot::Sender<Report> },
     /// Whether this account may connect.
     MayConnect { peer: Member, reply: oneshot::Sender<Result<(), Refusal>> },
+}
+
+/// What an account asks to read of a document.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    Document,
+    /// Its name, the requester's message and its hash.
+    Title,
 }
 
 /// The subject of a connection's certificate.
@@ -323,8 +331,13 @@ impl Task {
                 self.readers.push((first, reply));
                 return;
             }
-            Event::MayRead { account, commitment, reply } => {
-                let _ = reply.send(self.machine.state().may_read(&account, commitment));
+            Event::MayRead { account, commitment, part, reply } => {
+                let state = self.machine.state();
+                let may = match part {
+                    Part::Document => state.may_read(&account, commitment),
+                    Part::Title => state.may_read_title(&account, commitment),
+                };
+                let _ = reply.send(may);
                 return;
             }
             Event::Genesis { reply } => {
@@ -335,7 +348,7 @@ impl Task {
                 return;
             }
             Event::Report { reply } => {
-                let _ = reply.send(super::report::of(&self.machine, self.storage.counts()));
+                let _ = reply.send(super::report::of(&self.machine, &self.storage));
                 return;
             }
             Event::MayConnect { peer: Member { account, identity }, reply } => {

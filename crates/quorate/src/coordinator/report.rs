@@ -7,12 +7,13 @@ use quorate_ceremony::names::AccountName;
 use quorate_ceremony::state::RequestStage;
 
 use super::comparison::sentence;
-use super::storage::StorageCounts;
+use super::storage::Storage;
 use crate::admin::{Metrics, Report};
 use crate::timers::now;
 
 /// Reports on one IVN.
-pub(super) fn of(machine: &Coordinator, stored: StorageCounts) -> Report {
+pub(super) fn of(machine: &Coordinator, storage: &Storage) -> Report {
+    let (stored, limits) = (storage.counts(), storage.limits());
     let state = machine.state();
     let ivn = state.ivn().to_string();
     let mut metrics = Metrics::default();
@@ -26,6 +27,12 @@ pub(super) fn of(machine: &Coordinator, stored: StorageCounts) -> Report {
     for (name, help, value) in [
         ("quorate_documents", "Stored documents", count(stored.documents)),
         ("quorate_document_bytes", "Bytes of stored documents and uploads", stored.bytes),
+        ("quorate_document_bytes_limit", "Most bytes of stored documents", limits.ivn_bytes),
+        (
+            "quorate_account_document_bytes_limit",
+            "Most bytes of an account's documents that are not signed",
+            limits.account_bytes,
+        ),
         (
             "quorate_unclaimed_document_bytes",
             "Bytes of documents that no request names",

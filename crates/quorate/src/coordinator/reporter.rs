@@ -26,6 +26,7 @@ impl Reporter for CoordinatorReporter {
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         for (name, help, value) in [
             ("quorate_sockets", "Open sockets of the hub", count(counts.sockets)),
+            ("quorate_sockets_limit", "Most open sockets", count(counts.sockets_limit)),
             (
                 "quorate_stranger_sockets",
                 "Open sockets without a member's certificate",

@@ -3,6 +3,7 @@
 //!
 //! A member's request is authorised before its body is read, by the layer around all routes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -25,8 +26,9 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::answers::Room;
 use super::context::{Context, document_error, problem};
-use super::ivn::{Event, Member};
+use super::ivn::{Event, Member, Part};
 use super::links::Outgoing;
 use super::upload;
 use crate::api::{Code, Problem};
@@ -35,6 +37,8 @@ use crate::setup::wire::{
     CHECK_ROUTE, CheckRequest, JOIN_ROUTE, JoinRequest, JoinResponse, MAX_JOIN_BODY, RENEW_ROUTE,
     certificate_request_hash,
 };
+use crate::store::document_title::DocumentTitle;
+use crate::store::documents::DocumentPackage;
 use crate::timers::wall_clock;
 
 /// How long a request for a document waits for earlier answers to be read.
@@ -49,6 +53,7 @@ pub(super) fn routes(context: Context) -> Routes {
             "/ivn/v1/documents/{commitment}",
             get(document).head(document_exists).put(upload::put_document),
         )
+        .route("/ivn/v1/documents/{commitment}/title", get(document_title))
         .route("/ivn/v1/checkpoint", get(checkpoint))
         .route("/ivn/v1/log/{first}", get(log))
         .route(RENEW_ROUTE, post(renew))
@@ -183,25 +188,58 @@ async fn document(
     Extension(Member { account, .. }): Extension<Member>,
     Path(commitment): Path<Digest>,
 ) -> Response {
-    if let Err(refusal) = may_read(&context, &account, commitment).await {
-        return refusal;
-    }
-    let absent = || problem(Problem::new(Code::NoDocument, "there is no such document"));
-    let Ok(file) = tokio::fs::metadata(context.shelf.stored().path(commitment)).await else {
-        return absent();
-    };
-    let room = timeout(LONGEST_WAIT, context.answers.room(&account, file.len())).await;
-    let Ok(Some(room)) = room else {
-        let why = format!("earlier answers were not read within {LONGEST_WAIT:?}; try again");
-        return problem(Problem::new(Code::TooSlow, why));
-    };
-    match context.shelf.get(commitment).await {
-        Ok(Some(package)) => {
+    match read_document(&context, &account, commitment, Part::Document).await {
+        Ok((package, room)) => {
             let kind = [(header::CONTENT_TYPE, "application/octet-stream")];
             (kind, room.hold(package)).into_response()
         }
-        Ok(None) => absent(),
-        Err(error) => document_error(&error),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Returns a document's name, message, salt and hash.
+async fn document_title(
+    State(context): State<Context>,
+    Extension(Member { account, .. }): Extension<Member>,
+    Path(commitment): Path<Digest>,
+) -> Response {
+    let (package, _room) = match read_document(&context, &account, commitment, Part::Title).await {
+        Ok(read) => read,
+        Err(refusal) => return refusal,
+    };
+    // Hashing a large document would hold up the other requests.
+    let title = tokio::task::spawn_blocking(move || {
+        DocumentPackage::from_bytes(&package).ok().map(|package| DocumentTitle::of(&package))
+    });
+    match title.await {
+        Ok(Some(title)) => {
+            ([(header::CONTENT_TYPE, "application/json")], title.to_bytes()).into_response()
+        }
+        Ok(None) => problem(Problem::new(Code::NoDocument, "the stored document is damaged")),
+        Err(_) => unavailable(),
+    }
+}
+
+/// Reads a document for an account that may read this part of it.
+async fn read_document(
+    context: &Context,
+    account: &AccountName,
+    commitment: Digest,
+    part: Part,
+) -> Result<(Arc<[u8]>, Room), Response> {
+    may_read(context, account, commitment, part).await?;
+    let absent = || problem(Problem::new(Code::NoDocument, "there is no such document"));
+    let path = context.shelf.stored().path(commitment);
+    let file = tokio::fs::metadata(path).await.map_err(|_| absent())?;
+    let room = timeout(LONGEST_WAIT, context.answers.room(account, file.len())).await;
+    let Ok(Some(room)) = room else {
+        let why = format!("earlier answers were not read within {LONGEST_WAIT:?}; try again");
+        return Err(problem(Problem::new(Code::TooSlow, why)));
+    };
+    match context.shelf.get(commitment).await {
+        Ok(Some(package)) => Ok((package, room)),
+        Ok(None) => Err(absent()),
+        Err(error) => Err(document_error(&error)),
     }
 }
 
@@ -212,7 +250,7 @@ async fn document_exists(
     Extension(Member { account, .. }): Extension<Member>,
     Path(commitment): Path<Digest>,
 ) -> Response {
-    if let Err(refusal) = may_read(&context, &account, commitment).await {
+    if let Err(refusal) = may_read(&context, &account, commitment, Part::Document).await {
         return refusal;
     }
     match context.shelf.has(commitment).await {
@@ -222,20 +260,26 @@ async fn document_exists(
     }
 }
 
-/// Checks that the account of a connection may read a document.
+/// Checks that the account of a connection may read a document or its title.
 async fn may_read(
     context: &Context,
     account: &AccountName,
     commitment: Digest,
+    part: Part,
 ) -> Result<(), Response> {
     let account = account.clone();
     let (reply, answer) = oneshot::channel();
-    let question = Event::MayRead { account, commitment, reply };
+    let question = Event::MayRead { account, commitment, part, reply };
     context.events.send(question).await.map_err(|_| unavailable())?;
     match answer.await {
         Ok(true) => Ok(()),
         Ok(false) => {
-            let why = "only the requester and the group's members receive a document";
+            let why = match part {
+                Part::Document => "only the requester and the group's members receive a document",
+                Part::Title => {
+                    "only auditors, the requester and the group's members learn a document's name"
+                }
+            };
             Err(problem(Problem::new(Code::NoReader, why)))
         }
         Err(_) => Err(unavailable()),

@@ -220,6 +220,10 @@ impl Storage {
         Some(commitment)
     }
 
+    pub(super) fn limits(&self) -> StorageLimits {
+        self.limits
+    }
+
     pub(super) fn counts(&self) -> StorageCounts {
         let ledger = self.ledger();
         StorageCounts {

@@ -16,12 +16,13 @@ use tokio::sync::mpsc;
 
 use super::answers::Answers;
 use super::context::Context;
-use super::ivn::Event;
+use super::ivn::{Event, Part};
 use super::routes::routes;
 use super::storage::{Storage, StorageCounts};
 use crate::api::Problem;
 use crate::documents::Shelf;
 use crate::home::StorageLimits;
+use crate::store::document_title::DocumentTitle;
 use crate::store::documents::{DocumentPackage, Documents};
 
 const DOCUMENT: u64 = 1 << 20;
@@ -51,6 +52,9 @@ async fn served() -> Served {
                     let _ = reply.send(Err(Refusal::Accounts(Accounts::Suspended { account })));
                 }
                 Event::MayConnect { reply, .. } => drop(reply.send(Ok(()))),
+                Event::MayRead { account, part: Part::Document, reply, .. } => {
+                    let _ = reply.send(account.as_str() != "auditor");
+                }
                 Event::MayRead { reply, .. } => drop(reply.send(true)),
                 _ => {}
             }
@@ -120,6 +124,25 @@ async fn no_route_serves_an_account_that_may_not_connect() {
         assert_eq!((answer.status.as_u16(), code(&answer).as_str()), (403, "blocked"), "{path}");
     }
     assert_eq!(served.storage.counts(), StorageCounts::default(), "nothing was counted");
+}
+
+#[tokio::test]
+async fn an_auditor_receives_the_title_of_a_document_and_not_the_document() {
+    let served = served().await;
+    let (path, bytes) = package(1_000);
+    let stored = served.ask("ada", Method::PUT, &path, Body::Bytes(bytes.clone())).await;
+    assert_eq!(stored.status.as_u16(), 204);
+    let refused = served.ask("auditor", Method::GET, &path, Body::Empty).await;
+    assert_eq!(code(&refused), "no-reader");
+    let answer = served.ask("auditor", Method::GET, &format!("{path}/title"), Body::Empty).await;
+    let package = DocumentPackage::from_bytes(&bytes).unwrap();
+    let title = DocumentTitle::from_bytes(&answer.body, package.commitment());
+    assert_eq!(title, Some(DocumentTitle::of(&package)));
+    let absent = format!("/ivn/v1/documents/{}/title", "00".repeat(32));
+    assert_eq!(
+        code(&served.ask("auditor", Method::GET, &absent, Body::Empty).await),
+        "no-document"
+    );
 }
 
 #[tokio::test]

@@ -7,10 +7,12 @@ use quorate_ceremony::entry::Request;
 use quorate_ceremony::names::Digest;
 use quorate_documents::{Format, Output};
 use rand_core::{OsRng, RngCore as _};
+use tokio::task::JoinSet;
 
 use super::hub::Hub;
 use crate::api::{Code, Command, Problem, SignAsk};
 use crate::documents::{Shelf, prepared};
+use crate::store::document_title::DocumentTitle;
 use crate::store::documents::{DocumentPackage, InvalidName, InvalidNote};
 
 /// How to raise the limit of documents.
@@ -35,6 +37,29 @@ pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Opt
     let bytes: Arc<[u8]> = bytes.into();
     shelf.keep(commitment, bytes.clone());
     Some(bytes)
+}
+
+/// Fetches the titles of these documents. Leaves out those that the coordinator does not have.
+pub(super) async fn titles(
+    hub: &Arc<Hub>,
+    commitments: Vec<Digest>,
+) -> Vec<(Digest, DocumentTitle)> {
+    // The hub bounds how many run at the same time.
+    let mut fetching: JoinSet<_> = commitments
+        .into_iter()
+        .map(|commitment| {
+            let hub = hub.clone();
+            async move {
+                let bytes = hub.document_title(commitment).await.ok()?;
+                Some((commitment, DocumentTitle::from_bytes(&bytes, commitment)?))
+            }
+        })
+        .collect();
+    let mut titles = Vec::new();
+    while let Some(fetched) = fetching.join_next().await {
+        titles.extend(fetched.ok().flatten());
+    }
+    titles
 }
 
 /// Uploads those of these documents that this node has and the coordinator has lost.

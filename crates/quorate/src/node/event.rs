@@ -2,12 +2,13 @@
 
 use quorate_ceremony::document::Document;
 use quorate_ceremony::message::FromCoordinator;
-use quorate_ceremony::names::EntryId;
+use quorate_ceremony::names::{Digest, EntryId};
 use quorate_network::link::LinkSender;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::{Answer, Ask, Command, Problem, Query};
+use crate::store::document_title::DocumentTitle;
 
 pub(crate) enum Event {
     /// The link is up.
@@ -21,7 +22,12 @@ pub(crate) enum Event {
     /// Answers are sent to `reply` until it is closed.
     Ask { ask: Box<Ask>, reply: mpsc::Sender<Answer> },
     /// A question whose documents and checkpoint were fetched, as far as they are available.
-    Query { query: Query, checkpoint: Option<String>, reply: mpsc::Sender<Answer> },
+    Query {
+        query: Query,
+        checkpoint: Option<String>,
+        titles: Vec<(Digest, DocumentTitle)>,
+        reply: mpsc::Sender<Answer>,
+    },
     /// A request whose document is stored, or the reason why it is not.
     Request { request: Result<Command, Problem>, reply: mpsc::Sender<Answer> },
 }

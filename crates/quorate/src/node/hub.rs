@@ -17,6 +17,7 @@ use super::event::{Event, Outgoing};
 use crate::api::{Code, Exit, Problem};
 use crate::error_chain::chain;
 use crate::fail_points;
+use crate::store::document_title::DocumentTitle;
 
 /// How many requests run at the same time. A hub allows an account 16 connections, including its
 /// link.
@@ -112,6 +113,14 @@ impl Hub {
         let path = format!("/ivn/v1/documents/{commitment}");
         let answer = self.request(http::Method::GET, &path, Body::Empty).await?;
         let small = answer.body.len() as u64 <= limit;
+        if answer.status.is_success() && small { Ok(answer.body) } else { Err(refusal(&answer)) }
+    }
+
+    /// Fetches the title of a document. The caller compares it with the commitment.
+    pub(super) async fn document_title(&self, commitment: Digest) -> Result<Vec<u8>, Problem> {
+        let path = format!("/ivn/v1/documents/{commitment}/title");
+        let answer = self.request(http::Method::GET, &path, Body::Empty).await?;
+        let small = answer.body.len() as u64 <= DocumentTitle::MAX_BYTES;
         if answer.status.is_success() && small { Ok(answer.body) } else { Err(refusal(&answer)) }
     }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::node::{Config, Node};
+use quorate_ceremony::state::Refusal;
 use quorate_network::ca::NodeKey;
 use rand_core::OsRng;
 use tokio::sync::{mpsc, watch};
@@ -31,6 +32,7 @@ use crate::documents::Shelf;
 use crate::home::NodeHome;
 use crate::keystore::{Cost, NodeKeys, Passphrase, PassphraseProtector};
 use crate::proof_files;
+use crate::render::account_advice;
 use crate::setup::rotate;
 use crate::store::StoreError;
 use crate::store::documents::Documents;
@@ -50,6 +52,7 @@ pub(crate) struct Running {
     pub(crate) outage: watch::Receiver<Option<Problem>>,
     /// Whether the node has received the whole log since it started.
     pub(crate) caught_up: watch::Receiver<bool>,
+    removed: watch::Receiver<Option<Refusal>>,
     stop: CancellationToken,
     task: JoinHandle<Result<(), StoreError>>,
     linking: JoinHandle<()>,
@@ -143,7 +146,13 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
     let (set_caught_up, caught_up) = watch::channel(false);
     let (set_admission, admission) = watch::channel(None);
     let (moves, moved) = mpsc::channel(MOVES);
-    let tell = task::Tell { caught_up: set_caught_up, admission: set_admission, moves };
+    let (set_removed, removed) = watch::channel(task::removal(&machine));
+    let tell = task::Tell {
+        caught_up: set_caught_up,
+        admission: set_admission,
+        removed: set_removed,
+        moves,
+    };
     if let Some(proof) = machine.misbehaviour() {
         proof_files::hand_on(home.path(), proof);
     }
@@ -153,12 +162,38 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
     let renewal = Renewal { identity, key, authority, admission };
     let renewing = tokio::spawn(renewal.keep(home, set_dialler, moved, stop.clone()));
     let linking = tokio::spawn(hub::keep_linked(diallers, hub, events.clone(), stop.clone()));
-    Ok(Running { events, outage, caught_up, stop, task, linking, renewing })
+    Ok(Running { events, outage, caught_up, removed, stop, task, linking, renewing })
 }
 
 impl Running {
     pub(crate) fn asker(&self) -> Asker {
         Asker::new(self.events.clone())
+    }
+
+    /// Waits until the log that this node verified contains that its account was removed, which is
+    /// permanent. The coordinator's word alone is not enough.
+    pub(crate) fn removed(&self) -> impl Future<Output = Problem> + use<> {
+        let mut receiver = self.removed.clone();
+        async move {
+            let removed = match receiver.wait_for(Option::is_some).await {
+                Ok(removed) => removed.clone(),
+                // The task has ended, which `ended` reports.
+                Err(_) => None,
+            };
+            match removed {
+                Some(removed) => {
+                    let message = removed.to_string();
+                    let advice = account_advice(&removed);
+                    Problem::new(Code::Blocked(removed), message).hint(advice)
+                }
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Whether [`removed`](Self::removed) returns immediately.
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed.borrow().is_some()
     }
 
     /// Waits until the node ends unexpectedly. [`Self::stop`] must not be called afterwards.

@@ -29,7 +29,8 @@ pub(crate) use problem::hint;
 pub(crate) use request::{request, request_details, request_in_list, request_sentence};
 pub(crate) use share::hindered;
 pub(crate) use status::{
-    Concern, blocked_advice, blocked_sentence, clock_sentence, concern, loses_nobody,
-    loses_nobody_sentence, status_sentence, trouble_advice, trouble_sentence, watched_groups,
+    Concern, account_advice, blocked_advice, blocked_sentence, clock_sentence, concern,
+    loses_nobody, loses_nobody_sentence, status_sentence, trouble_advice, trouble_sentence,
+    watched_groups,
 };
 pub(crate) use text::{clause, commas, list, list_or, plural, relative, rough, size, utc};

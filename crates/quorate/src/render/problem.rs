@@ -5,7 +5,7 @@ use quorate_ceremony::state::refusal::{
     Accounts, Changes, Confirmations, Entries, Groups, Possession, Requests, Sessions,
 };
 
-use super::status::{DUPLICATED, of_account};
+use super::status::{DUPLICATED, account_advice};
 use crate::api::{Code, Problem};
 
 /// Returns the problem's own hint, or one that depends on its code.
@@ -32,7 +32,7 @@ pub(crate) fn hint(problem: &Problem) -> Option<String> {
                 | Accounts::Removed { .. }
                 | Accounts::KeysReplaced { .. },
             ),
-        ) => Some(of_account(why)),
+        ) => Some(account_advice(why)),
         Code::Refused(why) => of_refusal(why),
         _ => None,
     };

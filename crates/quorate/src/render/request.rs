@@ -116,6 +116,7 @@ pub(crate) fn request_details(page: &mut Page, view: &RequestView, now: Timestam
     );
     match (&view.file_name, view.file_size) {
         (Some(name), Some(bytes)) => page.field("file", format!("{name}, {}", size(bytes))),
+        (Some(name), None) => page.field("file", format!("{name}, not on this node")),
         _ => match view.document_deleted {
             Some(since) => {
                 page.field("file", format!("deleted on {}, as {} demands", utc(since), view.group))

@@ -207,7 +207,7 @@ pub(crate) fn blocked_sentence(view: &BlockedView) -> String {
 /// Advises on a node that may not act.
 pub(crate) fn blocked_advice(view: &BlockedView, account: &AccountName) -> String {
     match view {
-        BlockedView::Account(why) => of_account(why),
+        BlockedView::Account(why) => account_advice(why),
         BlockedView::Coordinator(_) => format!(
             "if you did not expect that, ask an admin what the log shows: quorate account show {account}"
         ),
@@ -215,7 +215,7 @@ pub(crate) fn blocked_advice(view: &BlockedView, account: &AccountName) -> Strin
     }
 }
 
-pub(super) fn of_account(why: &Refusal) -> String {
+pub(crate) fn account_advice(why: &Refusal) -> String {
     match why {
         Refusal::Accounts(Accounts::Suspended { account }) => format!(
             "ask an admin to run: quorate account resume {account}; this node then continues automatically"

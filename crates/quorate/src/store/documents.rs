@@ -243,6 +243,14 @@ pub(super) fn parse_title(
     Ok((name.parse()?, note))
 }
 
+/// The name and the note, in a form that no other name and note have: neither contains a zero byte.
+pub(super) fn title(name: &DocumentName, note: Option<&DocumentNote>) -> String {
+    match note {
+        None => name.as_str().to_owned(),
+        Some(note) => format!("{}\0{}", name.as_str(), note.as_str()),
+    }
+}
+
 impl DocumentPackage {
     /// Encodes salt (32 bytes), length of the title (2 bytes, big-endian), title (UTF-8), document
     /// (the rest). The title is the name, and if there is a note, a zero byte and the note.
@@ -260,13 +268,8 @@ impl DocumentPackage {
         (32 + 2 + title) as u64
     }
 
-    /// The name and the note, in a form that no other name and note have: neither contains a zero
-    /// byte.
     fn title(&self) -> String {
-        match &self.note {
-            None => self.name.as_str().to_owned(),
-            Some(note) => format!("{}\0{}", self.name.as_str(), note.as_str()),
-        }
+        title(&self.name, self.note.as_ref())
     }
 
     /// Decodes [`to_bytes`](Self::to_bytes).

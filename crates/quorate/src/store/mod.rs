@@ -7,6 +7,7 @@
 
 pub mod coordinator;
 mod database;
+pub mod document_title;
 pub mod documents;
 pub(crate) mod durable;
 pub(crate) mod entries;

@@ -143,6 +143,14 @@ fn a_requester_asks_and_an_auditor_sees() {
     system
         .run("amy", &format!("request download {id} --document"))
         .fails(6, &["only the requester and the members of board"]);
+    let sha256 = system.run("rex", &format!("request show {id} --json")).json();
+    for line in [format!("request show {id}"), "request list".to_owned()] {
+        let shown = system.run("amy", &format!("{line} --json")).succeeds().json();
+        let request = shown.get("requests").map_or(&shown, |requests| &requests[0]);
+        assert_eq!(request["file_name"], "contract", "{line}");
+        assert_eq!(request["message"], "renewal", "{line}");
+        assert_eq!(request["file_sha256"], sha256["file_sha256"], "{line}");
+    }
 }
 
 #[test]
@@ -225,7 +233,7 @@ fn sign_fails_before_anybody_is_asked() {
     for (line, exit, texts) in [
         ("--wait --out no/such/x.sig", 1, ["there is no directory no/such", ""]),
         ("--wait --out contract --force", 2, ["the input itself", "--out"]),
-        ("--expires 400d", 1, ["can wait for 168 hours at most", "--expires 168h"]),
+        ("--expires 400d", 1, ["can wait for 7 days at most", "--expires 7d"]),
         ("--type invoice", 6, ["invoice", "leave out --type"]),
         ("annex", 1, ["there is no file annex", ""]),
         ("--as raw --message \u{7}", 2, ["a message has 1 to 500 bytes", ""]),

@@ -413,9 +413,13 @@ fn only_the_first_requester_and_the_members_read_a_document() {
     log.says("ada", Body::AccountRoles { account: name("out"), roles: [Role::Auditor].into() })
         .unwrap();
     log.requests("out", log.request()).unwrap();
-    assert_eq!(may_read(&log), [false; 4]);
+    let may_audit = |log: &TestLog| log.state.may_read_title(&name("out"), document);
+    assert_eq!((may_read(&log), may_audit(&log)), ([false; 4], false));
     log.requests("ada", log.request()).unwrap();
     assert_eq!(may_read(&log), [true, true, true, false]);
+    assert!(may_audit(&log), "an auditor learns its name");
+    log.says("ada", Body::AccountSuspended { account: name("out") }).unwrap();
+    assert!(!may_audit(&log));
 }
 
 #[test]

@@ -10,6 +10,20 @@ use crate::node::{answer, view};
 use crate::store::documents::DocumentPackage;
 use crate::timers::now;
 
+/// What the coordinator is asked for before a question is answered.
+#[derive(Debug, Default)]
+pub(super) struct Absent {
+    pub(super) documents: Vec<Digest>,
+    /// Documents of which this account may read only the title.
+    pub(super) titles: Vec<Digest>,
+}
+
+impl Absent {
+    pub(super) fn is_empty(&self) -> bool {
+        self.documents.is_empty() && self.titles.is_empty()
+    }
+}
+
 impl Task {
     pub(super) fn documents_of(&self, query: &Query) -> Vec<Digest> {
         let state = self.machine.state();
@@ -32,16 +46,23 @@ impl Task {
         }
     }
 
-    /// Returns the documents that a question needs and this node does not have.
-    pub(super) async fn absent(&mut self, query: &Query) -> Vec<Digest> {
-        // A list of all requests must not fetch every document there ever was.
-        if self.link.is_none() || matches!(query, Query::Requests) {
-            return Vec::new();
+    /// Returns what a question needs and this node does not have.
+    pub(super) async fn absent(&mut self, query: &Query) -> Absent {
+        if self.link.is_none() {
+            return Absent::default();
         }
         self.learn_facts(query).await;
-        let mut documents = self.documents_of(query);
-        documents.retain(|commitment| !self.facts.contains_key(commitment));
-        documents
+        let (state, account) = (self.machine.state(), self.machine.account());
+        let mut unknown = self.documents_of(query);
+        unknown.retain(|commitment| !self.facts.contains_key(commitment));
+        let (mut documents, mut titles): (Vec<_>, Vec<_>) =
+            unknown.into_iter().partition(|commitment| state.may_read(account, *commitment));
+        titles.retain(|commitment| state.may_read_title(account, *commitment));
+        // A list of all requests must not fetch every document there ever was.
+        if matches!(query, Query::Requests) {
+            documents.clear();
+        }
+        Absent { documents, titles }
     }
 
     /// Reads name, size and hash of the documents of a question, if this node has copies.

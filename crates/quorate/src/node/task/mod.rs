@@ -20,7 +20,8 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{Digest, EntryId, Timestamp};
 use quorate_ceremony::node::{Input, Node};
-use quorate_ceremony::state::{Refused, RequestState};
+use quorate_ceremony::state::refusal::Accounts;
+use quorate_ceremony::state::{Refusal, Refused, RequestState};
 use rand_core::OsRng;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -95,6 +96,8 @@ pub(crate) struct Tell {
     pub(crate) caught_up: watch::Sender<bool>,
     /// The entry with the account's present keys.
     pub(crate) admission: watch::Sender<Option<Vec<u8>>>,
+    /// That the log contains the removal of this account.
+    pub(crate) removed: watch::Sender<Option<Refusal>>,
     /// Addresses at which the coordinator is to be dialled from now on.
     pub(crate) moves: mpsc::Sender<Move>,
 }
@@ -103,6 +106,11 @@ pub(crate) struct Tell {
 pub(crate) struct Move {
     pub(crate) hub: String,
     pub(crate) reply: Option<mpsc::Sender<Answer>>,
+}
+
+/// Why this node may never connect again, if its log contains the removal of its account.
+pub(crate) fn removal(machine: &Node) -> Option<Refusal> {
+    machine.dismissal().filter(|why| matches!(why, Refusal::Accounts(Accounts::Removed { .. })))
 }
 
 impl Task {
@@ -191,6 +199,11 @@ impl Task {
                 delete_viewed(&self.home, self.machine.state(), &due);
                 self.facts.retain(|document, _| !due.contains(document));
             }
+            if self.tell.removed.borrow().is_none()
+                && let Some(removed) = removal(&self.machine)
+            {
+                self.tell.removed.send_replace(Some(removed));
+            }
             if self.tell.admission.borrow().is_none() {
                 self.tell_admission().await?;
             }
@@ -231,7 +244,8 @@ impl Task {
                 return drop(room);
             }
             Event::Ask { ask, reply } => return self.ask(*ask, reply, effects).await,
-            Event::Query { query, checkpoint, reply } => {
+            Event::Query { query, checkpoint, titles, reply } => {
+                self.facts.extend(titles.into_iter().map(|(of, title)| (of, title.into())));
                 return self.watchers.push(Watcher { query, checkpoint, last: None, reply });
             }
             Event::Request { request: Ok(command), reply } => {
@@ -396,11 +410,12 @@ impl Task {
         }
         let (shelf, hub) = (self.shelf.clone(), self.hub.clone());
         self.background.spawn(async move {
-            for commitment in absent {
+            for commitment in absent.documents {
                 documents::package(&shelf, &hub, commitment).await;
             }
+            let titles = documents::titles(&hub, absent.titles).await;
             let checkpoint = if is_proof { hub.checkpoint().await.ok() } else { None };
-            Event::Query { query, checkpoint, reply }
+            Event::Query { query, checkpoint, titles, reply }
         });
     }
 

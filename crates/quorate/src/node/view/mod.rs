@@ -14,6 +14,7 @@ use quorate_documents::{Format, Meaning};
 
 use crate::api::{RequestStage, RequestView, SigningWait};
 use crate::documents::sha256;
+use crate::store::document_title::DocumentTitle;
 use crate::store::documents::DocumentPackage;
 
 pub(crate) use self::account::accounts;
@@ -25,7 +26,8 @@ pub(crate) use self::status::{blocked, status};
 pub(crate) struct FileFacts {
     pub(crate) name: String,
     pub(crate) note: Option<String>,
-    pub(crate) size: u64,
+    /// Unknown to an auditor.
+    pub(crate) size: Option<u64>,
     pub(crate) sha256: String,
     /// What the file's own bytes mean besides.
     pub(crate) other_meaning: Option<Meaning>,
@@ -36,9 +38,21 @@ impl FileFacts {
         Self {
             name: package.name.as_str().to_owned(),
             note: package.note.as_ref().map(|note| note.as_str().to_owned()),
-            size: package.document.len() as u64,
+            size: Some(package.document.len() as u64),
             sha256: sha256(&package.document),
             other_meaning: quorate_documents::other_meaning(&package.document),
+        }
+    }
+}
+
+impl From<DocumentTitle> for FileFacts {
+    fn from(title: DocumentTitle) -> Self {
+        Self {
+            name: title.name,
+            note: title.message,
+            size: None,
+            sha256: title.sha256.to_string(),
+            other_meaning: None,
         }
     }
 }
@@ -70,7 +84,7 @@ pub(crate) fn request(
         document: state.request.document,
         file_name: file.as_ref().map(|file| file.name.clone()),
         message: file.as_ref().and_then(|file| file.note.clone()),
-        file_size: file.as_ref().map(|file| file.size),
+        file_size: file.as_ref().and_then(|file| file.size),
         file_sha256: file.as_ref().map(|file| file.sha256.clone()),
         document_deleted: node.state().document_deleted_since(state),
         other_meaning: file
