@@ -221,7 +221,7 @@ pub fn main() -> ExitCode {
     let read = grammar(wanted_color(&arguments)).try_get_matches_from(&arguments);
     let line = match read.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
         Ok(line) => line,
-        Err(error) => return usage::tell(&error, &arguments),
+        Err(error) => return usage::tell(error, &arguments),
     };
     let Global { home, passphrase_file, passphrase_command, json, quiet, no_input, color } =
         line.global;

@@ -218,9 +218,14 @@ impl Sign {
         else {
             return problem;
         };
-        let hint = format!("--expires {longest_hours}h");
+        let (count, unit) = match *longest_hours {
+            hours if hours > 0 && hours.is_multiple_of(24) => (hours / 24, "day"),
+            hours => (hours, "hour"),
+        };
+        let plural = if count == 1 { "" } else { "s" };
         let message =
-            format!("requests to {} can wait for {longest_hours} hours at most", self.group);
+            format!("requests to {} can wait for {count} {unit}{plural} at most", self.group);
+        let hint = format!("--expires {count}{}", if unit == "day" { "d" } else { "h" });
         Problem::new(problem.code, message).hint(hint)
     }
 

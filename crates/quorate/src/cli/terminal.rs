@@ -106,7 +106,8 @@ impl Terminal {
         write_err(&lines.text);
     }
 
-    /// Prints a problem to stderr, and with `--json` to stdout too.
+    /// Prints a problem to stderr, and with `--json` to stdout too. Who sees both sees only the
+    /// JSON.
     pub(super) fn problem(&self, problem: &Problem) {
         let mut lines = Page::new(self.err);
         lines.labelled("error:", Tone::Bad, &problem.message);
@@ -114,12 +115,19 @@ impl Terminal {
         if let Some(hint) = &hint {
             lines.labelled(" hint:", Tone::Strong, hint);
         }
-        write_err(&lines.text);
+        if !(self.json && both_are_seen()) {
+            write_err(&lines.text);
+        }
         if self.json {
             // Nothing more can be done if stdout is closed.
             let _ = self.object("problem", &Problem { hint, ..problem.clone() });
         }
     }
+}
+
+/// Whether stdout and stderr are terminals, and so presumably the same.
+pub(super) fn both_are_seen() -> bool {
+    io::stdout().is_terminal() && io::stderr().is_terminal()
 }
 
 #[derive(Serialize)]

@@ -5,15 +5,29 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::terminal::{Color, Terminal};
+use super::terminal::{Color, Terminal, both_are_seen};
 use crate::api::{Code, Exit, Problem};
 
+/// Words that people expect to be commands, and what to use instead.
+const TIPS: [(&str, &[&str], &str); 2] = [
+    ("quorate", &["version"], "quorate --version"),
+    (
+        "quorate group",
+        &["delete", "remove", "rm"],
+        "a group is not deleted but retired: quorate group retire GROUP",
+    ),
+];
+
 /// Prints why `arguments` are not understood, or the help that they ask for. Returns the exit code.
-pub(super) fn tell(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+pub(super) fn tell(error: clap::Error, arguments: &[OsString]) -> ExitCode {
+    let error = &with_tip(error);
+    let as_json = error.use_stderr() && wants_json(arguments);
     // If stderr is closed, the exit code must be enough.
     match error.kind() {
+        _ if as_json && both_are_seen() => {}
         // Clap would list hidden commands as well.
         ErrorKind::MissingSubcommand => {
             let mut err = std::io::stderr();
@@ -23,13 +37,30 @@ pub(super) fn tell(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
             let _ = error.print();
         }
     }
-    if error.use_stderr() && wants_json(arguments) {
+    if as_json {
         let _ = Terminal::new(true, true, Color::Never).object("problem", &problem(error));
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Exit::Usage as u8))
 }
 
 const NO_COMMAND: &str = "there is no command, only options";
+
+/// Replaces clap's guess, which looks only at the spelling, if there is a better tip.
+fn with_tip(mut error: clap::Error) -> clap::Error {
+    let usage = error.get(ContextKind::Usage).map(ToString::to_string).unwrap_or_default();
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    let tip = TIPS.iter().find(|(command, words, _)| {
+        words.contains(&word.as_str()) && usage.contains(&format!("{command} ["))
+    });
+    if let Some((_, _, tip)) = tip {
+        let tip = ContextValue::StyledStrs(vec![StyledStr::from(*tip)]);
+        error.remove(ContextKind::SuggestedSubcommand);
+        error.insert(ContextKind::Suggested, tip);
+    }
+    error
+}
 
 /// Whether `--json` is among the options. Parsing failed, so clap did not report it.
 fn wants_json(arguments: &[OsString]) -> bool {
@@ -72,7 +103,7 @@ mod tests {
 
     fn told(line: &str) -> Problem {
         let error = grammar(Color::Never).try_get_matches_from(line.split(' ')).unwrap_err();
-        problem(&error)
+        problem(&with_tip(error))
     }
 
     #[test]
@@ -86,6 +117,18 @@ mod tests {
         assert!(told_of.message.ends_with("not provided: --group <GROUP>"), "{told_of:?}");
         assert!(told_of.hint.unwrap().contains("Usage: quorate sign"));
         assert_eq!(told("quorate group").message, "the command is not complete");
+    }
+
+    #[test]
+    fn a_word_that_is_no_command_leads_to_the_right_one() {
+        for (line, tip) in [
+            ("quorate version", "quorate --version; Usage"),
+            ("quorate group delete board", "quorate group retire GROUP; Usage"),
+            ("quorate group remove board", "quorate group retire GROUP; Usage"),
+        ] {
+            let hint = told(line).hint.unwrap();
+            assert!(hint.contains(tip) && !hint.contains("similar"), "{hint}");
+        }
     }
 
     #[test]

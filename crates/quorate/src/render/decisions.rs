@@ -128,8 +128,16 @@ pub(crate) fn decisions(page: &mut Page, file: &str, sha256: &str, found: &Docum
     page.field("SHA-256", sha256);
     page.field("rule", rule(found));
     for decision in request.decisions.iter().filter(|it| !counts(found, it)) {
-        let what = format!("{} by {} ({})", decided(decision), decision.account, utc(decision.at));
-        page.field("void", format!("{what}: its author left, was suspended or decided again"));
+        page.field(
+            "void",
+            format!(
+                "{}, {} ({}): {} decided again later, or was suspended, removed or left the group",
+                decided(decision),
+                decision.account,
+                utc(decision.at),
+                decision.account
+            ),
+        );
     }
     if let Some(signature) = &found.signature {
         page.field("signed by", format!("the shares of {}", list(&signature.signers)));

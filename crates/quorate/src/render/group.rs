@@ -230,14 +230,8 @@ pub(crate) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
     if let Some(required) = policy.governance.changes_required {
         page.field("a change", format!("needs {required} approvals"));
     }
-    page.field("suite", &view.suite);
     if let Some(key) = &view.verifying_key {
         page.field("key", key);
-    }
-    if let Some(milliseconds) = view.dkg_ms {
-        // The key is made once; later sessions make new shares of it.
-        let label = if view.epoch == Some(1) { "key made in" } else { "shared in" };
-        page.field(label, format!("{milliseconds} ms, attempt {}", view.attempts));
     }
     if let Some(epoch) = view.epoch.filter(|epoch| *epoch > 1) {
         page.field("shares", format!("epoch {epoch}; those of earlier epochs no longer work"));
@@ -483,12 +477,5 @@ mod tests {
             assert!(text.contains(said), "{said}: {text}");
         }
         assert!(!shown(&group_with(json!({}))).contains("unused"));
-    }
-
-    #[test]
-    fn a_duration_is_the_key_generations_only_in_the_first_epoch() {
-        assert!(shown(&group_with(json!({}))).contains("key made in  69 ms"));
-        let later = shown(&group_with(json!({ "epoch": 2 })));
-        assert!(later.contains("shared in    69 ms") && !later.contains("key made in"), "{later}");
     }
 }

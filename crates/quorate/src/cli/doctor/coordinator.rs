@@ -14,6 +14,9 @@ use crate::log_audit::prove;
 use crate::render::{plural, rough};
 use crate::store::publish::CHECKPOINT;
 
+/// A certificate that is good for more seconds than this was made without an end.
+const CENTURY: u64 = 100 * 365 * 24 * 3600;
+
 /// Checks all of a coordinator.
 pub(super) fn checks(home: &Path, config: &CoordinatorConfig, serve: String) -> Vec<Check> {
     let mut checks = vec![private("home", home), disk(home)];
@@ -62,13 +65,16 @@ fn authority(directory: &Path) -> Check {
         return Check::fail("certificate", format!("{} is damaged", path.display()), restore);
     };
     match end.duration_since(SystemTime::now()) {
-        Ok(left) => Check::ok(
-            "certificate",
-            format!(
-                "the authority is good for {}; nodes' and the hub's are renewed automatically",
-                rough(left.as_secs())
-            ),
-        ),
+        Ok(left) => {
+            let length = match left.as_secs() {
+                seconds if seconds > CENTURY => "does not expire".to_owned(),
+                seconds => format!("is good for {}", rough(seconds)),
+            };
+            Check::ok(
+                "certificate",
+                format!("the authority {length}; nodes' and the hub's are renewed automatically"),
+            )
+        }
         Err(_) => Check::fail(
             "certificate",
             "the authority has expired, so no node can connect",
