@@ -31,8 +31,8 @@ pub struct Scenario {
     pub requests: Vec<PlannedRequest>,
     /// The changes of the group, in order.
     pub changes: Vec<PlannedChange>,
-    /// When the admin proposes to retire the group, at the earliest, in milliseconds from the start:
-    /// after all other changes, and whether or not all requests are decided.
+    /// The earliest time at which the admin proposes to retire the group, in milliseconds from the
+    /// start. It does so after all other changes, even if requests are undecided.
     pub retires_at: Option<u64>,
     /// The malicious members and their attacks. They never heal. The first member, who is the
     /// admin, is not malicious.

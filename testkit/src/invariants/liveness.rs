@@ -12,8 +12,8 @@ use crate::world::World;
 /// do".
 ///
 /// Checked after all faults have ended: all nodes are connected, so every request with enough
-/// approvals is signed, and every request that no member wanted to reject has enough approvals. Of a
-/// retired group, every request is over.
+/// approvals is signed, and every request that no member wanted to reject has enough approvals.
+/// Every request to a retired group is over.
 pub(crate) fn l1_approved_requests_are_signed(plan: &Plan, world: &World) -> Result<(), Violation> {
     for request in world.reference.state.requests().values() {
         let required = usize::from(request.approvals_required);

@@ -26,6 +26,7 @@ use rand_core::OsRng;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::access::{Member, Part};
 use super::comparison::{IvnError, Opened, Progress, open, sentence};
 use super::links::{Links, Outgoing, Stretch};
 use super::recent::Recent;
@@ -81,22 +82,6 @@ pub(super) enum Event {
     Report { reply: oneshot::Sender<Report> },
     /// Whether this account may connect.
     MayConnect { peer: Member, reply: oneshot::Sender<Result<(), Refusal>> },
-}
-
-/// What an account asks to read of a document.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Part {
-    Document,
-    /// Its name, the requester's message and its hash.
-    Title,
-}
-
-/// The subject of a connection's certificate.
-#[derive(Clone, Debug)]
-pub(super) struct Member {
-    pub(super) account: AccountName,
-    /// The account's identity key when the certificate was issued.
-    pub(super) identity: PublicKey,
 }
 
 /// The resources of the task, which live as long as the process.

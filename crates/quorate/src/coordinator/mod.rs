@@ -5,6 +5,7 @@
 //! documents and certificate authority. A route has access only to the IVN whose authority issued
 //! the connection's certificate.
 
+mod access;
 mod answers;
 mod comparison;
 mod context;

@@ -26,9 +26,10 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::access::{Member, Part};
 use super::answers::Room;
 use super::context::{Context, document_error, problem};
-use super::ivn::{Event, Member, Part};
+use super::ivn::Event;
 use super::links::Outgoing;
 use super::upload;
 use crate::api::{Code, Problem};

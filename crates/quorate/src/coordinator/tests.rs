@@ -14,9 +14,10 @@ use quorate_network::ivn::IvnId;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::access::Part;
 use super::answers::Answers;
 use super::context::Context;
-use super::ivn::{Event, Part};
+use super::ivn::Event;
 use super::routes::routes;
 use super::storage::{Storage, StorageCounts};
 use crate::api::Problem;
@@ -127,7 +128,7 @@ async fn no_route_serves_an_account_that_may_not_connect() {
 }
 
 #[tokio::test]
-async fn an_auditor_receives_the_title_of_a_document_and_not_the_document() {
+async fn an_auditor_receives_the_title_of_a_document_only() {
     let served = served().await;
     let (path, bytes) = package(1_000);
     let stored = served.ask("ada", Method::PUT, &path, Body::Bytes(bytes.clone())).await;

@@ -15,8 +15,8 @@ use axum::response::{IntoResponse, Response};
 use quorate_ceremony::names::Digest;
 use tokio::time::timeout;
 
+use super::access::Member;
 use super::context::{Context, document_error, problem};
-use super::ivn::Member;
 use super::storage::Full;
 use crate::api::{Code, Problem};
 use crate::store::documents::{DocumentError, DocumentPackage};

@@ -10,9 +10,9 @@ mod decisions;
 mod foreign;
 mod git;
 mod invitations;
+mod limits;
 mod repair;
 mod replacement;
-mod tenants;
 mod waiting;
 
 use std::fs;

@@ -21,11 +21,11 @@ fn limit(system: &Cluster, limits: &serde_json::Value) {
 /// Makes requests until one is refused.
 fn ask_until_refused(system: &Cluster, account: &str) -> Ran {
     let mut asked = (0..20).map(|_| system.run(account, "sign contract --group club"));
-    asked.find(|ran| ran.exit != 0).expect("no limit was reached")
+    asked.find(|ran| ran.exit != 0).unwrap()
 }
 
 #[test]
-fn a_tenant_at_its_limits_does_not_stop_the_other() {
+fn an_ivn_at_its_limits_does_not_stop_the_other() {
     let system = start(&["ada", "ben"]);
     system.write("contract", &[b'x'; 1_000]);
     system.run("ada", "group create board --members ada,ben --min-signers 2").succeeds();
