@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 use quorate::backup::coordinator::CoordinatorBackup;
 use quorate::backup::{self, Backup};
 use quorate::home::{
-    CoordinatorConfig, CoordinatorHome, Home, Limits, LogLimits, NodeConfig, NodeHome,
-    StorageLimits,
+    ConnectionLimits, CoordinatorConfig, CoordinatorHome, Home, Limits, LogLimits, NodeConfig,
+    NodeHome, StorageLimits,
 };
 use quorate::keystore::{
     BackupFile, CoordinatorBackupFile, CoordinatorKeys, Cost, NodeKeys, Passphrase,
@@ -78,6 +78,7 @@ pub fn coordinator_config() -> CoordinatorConfig {
         limits: Limits::default(),
         storage: StorageLimits::default(),
         log: LogLimits::default(),
+        connections: ConnectionLimits::default(),
     }
 }
 

@@ -419,13 +419,19 @@ fn members_only() -> Router {
 fn too_many(limit: Exceeded) -> TowerToHyperService<Router> {
     let detail = match limit {
         Exceeded::PerAccount(limit) => {
-            format!("the account has {limit} connections, which is the limit")
+            format!(
+                "the account has {limit} connections, which is its limit (connections_per_account)"
+            )
         }
         Exceeded::JoiningPerOrigin(limit) => {
-            format!("{limit} others join from this address now, which is the limit; try again")
+            format!(
+                "{limit} others join from this address now, which is the limit (joining_per_address); try again"
+            )
         }
         Exceeded::Joining(limit) => {
-            format!("{limit} others join this IVN now, which is the limit; try again")
+            format!(
+                "{limit} others join this IVN now, which is the limit (joining_connections); try again"
+            )
         }
     };
     TowerToHyperService::new(Router::new().fallback(async move || {

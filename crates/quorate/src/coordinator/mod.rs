@@ -29,7 +29,7 @@ use quorate_ceremony::coordinator::{Config, CoordinatorSecrets, QuotaLimits};
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::names::IvnId;
 use quorate_network::ca::CertificateAuthority;
-use quorate_network::hub::{Hub, HubOptions};
+use quorate_network::hub::Hub;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -109,7 +109,7 @@ pub async fn serve(
     let descriptors = process_limits::raise_descriptors();
     let sockets = descriptors.saturating_sub(RESERVED_DESCRIPTORS).clamp(64, MOST_SOCKETS);
     tracing::info!(descriptors, sockets, "the limits of this process");
-    let hub = Hub::new(HubOptions { sockets, ..HubOptions::default() });
+    let hub = Hub::new(config.connections.hub_options(sockets));
     let mut tasks = JoinSet::new();
     let (mut asked, mut comparisons) = (Vec::new(), Vec::new());
     for ivn in ivns {

@@ -11,6 +11,7 @@ use quorate_ceremony::identity::PublicKey;
 use quorate_ceremony::names::{AccountName, IvnId};
 use quorate_ceremony::state::IvnState;
 use quorate_network::ca::CaFingerprint;
+use quorate_network::hub::HubOptions;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +86,55 @@ pub struct CoordinatorConfig {
     pub storage: StorageLimits,
     #[serde(default, skip_serializing_if = "LogLimits::is_default")]
     pub log: LogLimits,
+    #[serde(default, skip_serializing_if = "ConnectionLimits::is_default")]
+    pub connections: ConnectionLimits,
+}
+
+/// Bounds on connections to the hub. [`HubOptions`] describes them, and has the defaults.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "HubOptions has the same fields")]
+pub struct ConnectionLimits {
+    pub handshakes: usize,
+    pub handshakes_per_address: usize,
+    pub connections_per_account: usize,
+    pub joining_connections: usize,
+    pub joining_per_address: usize,
+    pub strangers_per_address: usize,
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        let options = HubOptions::default();
+        Self {
+            handshakes: options.handshakes,
+            handshakes_per_address: options.handshakes_per_address,
+            connections_per_account: options.connections_per_account,
+            joining_connections: options.joining_connections,
+            joining_per_address: options.joining_per_address,
+            strangers_per_address: options.strangers_per_address,
+        }
+    }
+}
+
+impl ConnectionLimits {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Returns the hub's options with these limits and at most this many sockets.
+    pub(crate) fn hub_options(self, sockets: usize) -> HubOptions {
+        HubOptions {
+            handshakes: self.handshakes,
+            handshakes_per_address: self.handshakes_per_address,
+            connections_per_account: self.connections_per_account,
+            joining_connections: self.joining_connections,
+            joining_per_address: self.joining_per_address,
+            strangers_per_address: self.strangers_per_address,
+            sockets,
+            ..HubOptions::default()
+        }
+    }
 }
 
 /// Bounds on what is written into each IVN's log.

@@ -21,7 +21,10 @@ mod error;
 mod location;
 mod lock;
 
-pub use config::{CoordinatorConfig, DamagedConfig, Limits, LogLimits, NodeConfig, StorageLimits};
+pub use config::{
+    ConnectionLimits, CoordinatorConfig, DamagedConfig, Limits, LogLimits, NodeConfig,
+    StorageLimits,
+};
 pub(crate) use directory::check_free;
 pub use directory::{CoordinatorHome, Home, IvnDirectory, NodeHome};
 pub use error::HomeError;

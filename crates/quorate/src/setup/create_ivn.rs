@@ -21,8 +21,8 @@ use super::join::Choices;
 use super::keys::make_or_open;
 use super::undo::Undo;
 use crate::home::{
-    CoordinatorConfig, CoordinatorHome, IvnDirectory, Limits, LogLimits, NodeConfig, NodeHome,
-    StorageLimits,
+    ConnectionLimits, CoordinatorConfig, CoordinatorHome, IvnDirectory, Limits, LogLimits,
+    NodeConfig, NodeHome, StorageLimits,
 };
 use crate::keystore::{CoordinatorKeys, KeyProtector};
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
@@ -162,6 +162,7 @@ fn coordinator_config(plan: &Plan) -> CoordinatorConfig {
         limits: Limits::default(),
         storage: StorageLimits::default(),
         log: LogLimits::default(),
+        connections: ConnectionLimits::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use quorate_ceremony::encoding::Base64;
 
 use super::*;
 use crate::file_problem::FileProblem;
-use crate::home::{Limits, LogLimits, StorageLimits};
+use crate::home::{ConnectionLimits, Limits, LogLimits, StorageLimits};
 
 fn node_config() -> NodeConfig {
     NodeConfig {
@@ -34,6 +34,7 @@ fn coordinator_config() -> CoordinatorConfig {
         limits: Limits::default(),
         storage: StorageLimits::default(),
         log: LogLimits::default(),
+        connections: ConnectionLimits::default(),
     }
 }
 

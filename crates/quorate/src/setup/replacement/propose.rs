@@ -12,7 +12,9 @@ use rand_core::CryptoRngCore;
 
 use super::history::Source;
 use super::{FORMAT, Kind, ReplacementFile};
-use crate::home::{CoordinatorConfig, CoordinatorHome, Limits, LogLimits, StorageLimits};
+use crate::home::{
+    ConnectionLimits, CoordinatorConfig, CoordinatorHome, Limits, LogLimits, StorageLimits,
+};
 use crate::setup::SetupError;
 use crate::setup::create_ivn::write_coordinator;
 use crate::setup::undo::Undo;
@@ -79,6 +81,7 @@ pub async fn propose(
         limits: Limits::default(),
         storage: StorageLimits::default(),
         log: LogLimits::default(),
+        connections: ConnectionLimits::default(),
     })?;
     undo.keep();
     Ok(file)
