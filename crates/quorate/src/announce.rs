@@ -102,10 +102,12 @@ fn run(command: &str, of: &Waiting<'_>, account: &AccountName, running: &Arc<Sem
         .env("QUORATE_ACCOUNT", account.as_str())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        .process_group(0)
         .kill_on_drop(true)
         .spawn();
     match started {
         Ok(mut child) => drop(tokio::spawn(async move {
+            let _group = child.id().map(Group);
             match tokio::time::timeout(PATIENCE, child.wait()).await {
                 Ok(Ok(status)) if status.success() => {}
                 Ok(Ok(status)) => tracing::warn!("the command of --on-request failed: {status}"),
@@ -118,6 +120,19 @@ fn run(command: &str, of: &Waiting<'_>, account: &AccountName, running: &Arc<Sem
             drop(turn);
         })),
         Err(error) => tracing::warn!(%error, "the command of --on-request cannot be started"),
+    }
+}
+
+/// A command's process group, with everything that it has started. Dropping kills it.
+struct Group(u32);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let id = i32::try_from(self.0).ok().and_then(rustix::process::Pid::from_raw);
+        if let Some(id) = id {
+            // Usually nothing is left of it.
+            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+        }
     }
 }
 
@@ -175,6 +190,26 @@ mod tests {
         all_ended(&running).await;
         let ran = std::fs::read_dir(directory.path()).unwrap().count() - 1;
         assert_eq!(ran, AT_ONCE);
+    }
+
+    #[tokio::test]
+    async fn what_a_command_started_ends_with_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (group, by, account) =
+            ("board".parse().unwrap(), "ada".parse().unwrap(), "ben".parse().unwrap());
+        let running = Arc::new(Semaphore::new(AT_ONCE));
+        let pid = directory.path().join("pid");
+        let command = format!("sleep 1000 & echo $! > '{}'", pid.display());
+        run(&command, &waiting_for(7, &group, &by), &account, &running);
+        all_ended(&running).await;
+        let pid = std::fs::read_to_string(&pid).unwrap();
+        let state = format!("/proc/{}/stat", pid.trim());
+        // A dead process remains as a zombie until its parent, or init, has noticed.
+        while let Ok(stat) = std::fs::read_to_string(&state)
+            && !stat.contains(") Z ")
+        {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

@@ -5,6 +5,7 @@ use clap::Args;
 use super::confirm::{Question, Yes, confirm_id};
 use super::context::{Context, now};
 use super::look::Look;
+use super::run::each;
 use super::session::Session;
 use super::sign::{decided, show_done};
 use super::{Failure, Run};
@@ -41,10 +42,9 @@ impl Run for Approve {
             return Err(Problem::new(Code::Usage, "--sha256 takes a single ID").into());
         }
         let session = context.session()?;
-        for (given, request) in session.selected(&self.ids)? {
-            self.approve(context, &session, given, request)?;
-        }
-        Ok(())
+        each(context, session.selected(&self.ids)?, |(given, request)| {
+            self.approve(context, &session, given, request)
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use quorate_ceremony::state::is_reason;
 
 use super::confirm::{Question, Yes, confirm_id};
 use super::context::{Context, now};
+use super::run::each;
 use super::session::Session;
 use super::sign::{decided, show_done};
 use super::{Failure, Run};
@@ -36,10 +37,9 @@ pub(super) struct Reject {
 impl Run for Reject {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let session = context.session()?;
-        for (given, request) in session.selected(&self.ids)? {
-            self.reject(context, &session, given, request)?;
-        }
-        Ok(())
+        each(context, session.selected(&self.ids)?, |(given, request)| {
+            self.reject(context, &session, given, request)
+        })
     }
 }
 

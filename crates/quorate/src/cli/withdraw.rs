@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::confirm::{Question, Yes, confirm_id};
 use super::context::{Context, now};
+use super::run::each;
 use super::session::Session;
 use super::sign::{decided, show_done};
 use super::{Failure, Run};
@@ -30,10 +31,9 @@ pub(super) struct Withdraw {
 impl Run for Withdraw {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let session = context.session()?;
-        for (given, request) in session.selected(&self.ids)? {
-            self.withdraw(context, &session, given, request)?;
-        }
-        Ok(())
+        each(context, session.selected(&self.ids)?, |(given, request)| {
+            self.withdraw(context, &session, given, request)
+        })
     }
 }
 

@@ -219,7 +219,16 @@ fn a_node_announces_requests_and_shows_messages() {
     });
     let shown = system.run("ben", &format!("request show {}", ids[0])).succeeds().stdout;
     assert!(shown.contains("renewal"), "{shown}");
-    system.run("ben", &format!("approve {} {} --yes", ids[0], ids[1])).succeeds();
+    // One that cannot be approved any more does not stop the others.
+    let over = asked(&system, "");
+    system.run("ada", &format!("request withdraw {over} --yes")).succeeds();
+    until("ben's node to know", || {
+        let shown = system.run("ben", &format!("request show {over}"));
+        shown.stdout.contains("Withdrawn").then_some(())
+    });
+    system
+        .run("ben", &format!("approve {} {over} {} --yes", ids[0], ids[1]))
+        .fails(5, &["Withdrawn by ada"]);
     for id in &ids {
         system.run("ada", &format!("request download {id} --wait")).succeeds();
     }
