@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_ceremony::names::{AccountName, EntryId, GroupName};
-use tokio::process::Command;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 
 use crate::api::{Answer, InboxView, Query};
@@ -93,45 +94,48 @@ fn run(command: &str, of: &Waiting<'_>, account: &AccountName, running: &Arc<Sem
         );
         return;
     };
-    let started = Command::new("sh")
-        .args(["-c", command])
+    let started = command_of(command)
         .env("QUORATE_KIND", of.kind)
         .env("QUORATE_ID", of.id.to_string())
         .env("QUORATE_GROUP", of.group.as_str())
         .env("QUORATE_BY", of.by.map_or("", AccountName::as_str))
         .env("QUORATE_ACCOUNT", account.as_str())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true)
         .spawn();
     match started {
-        Ok(mut child) => drop(tokio::spawn(async move {
-            let _group = child.id().map(Group);
-            match tokio::time::timeout(PATIENCE, child.wait()).await {
-                Ok(Ok(status)) if status.success() => {}
-                Ok(Ok(status)) => tracing::warn!("the command of --on-request failed: {status}"),
-                Ok(Err(error)) => tracing::warn!(%error, "the command of --on-request is lost"),
-                Err(_) => tracing::warn!(
-                    "the command of --on-request was ended after {} seconds",
-                    PATIENCE.as_secs()
-                ),
-            }
+        Ok(child) => drop(tokio::spawn(async move {
+            until_ended(child, PATIENCE).await;
             drop(turn);
         })),
         Err(error) => tracing::warn!(%error, "the command of --on-request cannot be started"),
     }
 }
 
-/// A command's process group, with everything that it has started. Dropping kills it.
-struct Group(u32);
+/// Returns a shell that runs `command`, in a process group of its own.
+fn command_of(command: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true);
+    shell
+}
 
-impl Drop for Group {
-    fn drop(&mut self) {
-        let id = i32::try_from(self.0).ok().and_then(rustix::process::Pid::from_raw);
-        if let Some(id) = id {
-            // Usually nothing is left of it.
-            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+/// Waits for a command. If it takes too long, ends it with everything that it has started.
+async fn until_ended(mut child: Child, patience: Duration) {
+    match tokio::time::timeout(patience, child.wait()).await {
+        Ok(Ok(status)) if status.success() => {}
+        Ok(Ok(status)) => tracing::warn!("the command of --on-request failed: {status}"),
+        Ok(Err(error)) => tracing::warn!(%error, "the command of --on-request is lost"),
+        Err(_) => {
+            // Its id still belongs to it, because nobody has waited for it.
+            let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+            if let Some(group) = id {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            let patience = patience.as_secs();
+            tracing::warn!("the command of --on-request was ended after {patience} seconds");
         }
     }
 }
@@ -193,18 +197,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_command_started_ends_with_it() {
+    async fn what_a_late_command_started_ends_with_it() {
         let directory = tempfile::tempdir().unwrap();
-        let (group, by, account) =
-            ("board".parse().unwrap(), "ada".parse().unwrap(), "ben".parse().unwrap());
-        let running = Arc::new(Semaphore::new(AT_ONCE));
         let pid = directory.path().join("pid");
-        let command = format!("sleep 1000 & echo $! > '{}'", pid.display());
-        run(&command, &waiting_for(7, &group, &by), &account, &running);
-        all_ended(&running).await;
-        let pid = std::fs::read_to_string(&pid).unwrap();
-        let state = format!("/proc/{}/stat", pid.trim());
+        let command = format!("sleep 1000 & echo $! > '{}'; wait", pid.display());
+        let child = command_of(&command).spawn().unwrap();
+        let pid = loop {
+            match std::fs::read_to_string(&pid) {
+                Ok(pid) if pid.ends_with('\n') => break pid,
+                _ => tokio::task::yield_now().await,
+            }
+        };
+        until_ended(child, Duration::ZERO).await;
         // A dead process remains as a zombie until its parent, or init, has noticed.
+        let state = format!("/proc/{}/stat", pid.trim());
         while let Ok(stat) = std::fs::read_to_string(&state)
             && !stat.contains(") Z ")
         {
