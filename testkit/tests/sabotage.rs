@@ -50,6 +50,12 @@ fn destroying_an_old_share_before_the_new_one_is_in_use_is_seen() {
 }
 
 #[test]
+fn a_share_of_a_retired_group_that_is_kept_is_seen() {
+    let scenario = Scenario { retires_at: Some(1_000), ..Scenario::calm(2, 3) };
+    assert_eq!(broken_by(Sabotage::KeepShares, &scenario).unwrap(), Some(Invariant::L2));
+}
+
+#[test]
 fn a_node_that_can_not_restart_by_itself_is_seen() {
     let faults = Faults { node_crash: 50, downtime: 100, heal: 5_000, ..Faults::none() };
     let scenario = Scenario { faults, ..Scenario::calm(2, 3) };

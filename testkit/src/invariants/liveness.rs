@@ -47,10 +47,12 @@ pub(crate) fn l2_processes_restart_by_themselves(
     let group = world.reference.state.groups().get(&plan.group);
     let member = group
         .is_some_and(|group| group.key.is_some() && group.definition.members.contains(account));
-    let holds = node.holds_share(&plan.group);
-    if group.is_some_and(|group| group.retirement().is_some()) {
-        return Invariant::L2.check(!holds, || format!("{account} has a share of a retired group"));
+    if let Some(group) = group.filter(|group| group.retirement().is_some()) {
+        let session = group.key.as_ref().map(|key| key.session);
+        let kept = session.zip(world.disk(account));
+        let keeps = kept.is_some_and(|(session, disk)| disk.packages.contains_key(&session));
+        return Invariant::L2.check(!keeps, || format!("{account} has a share of a retired group"));
     }
-    let lost = plan.leaves_lost(world, account);
-    Invariant::L2.check(!member || holds || lost, || format!("{account} has no share"))
+    let holds = node.holds_share(&plan.group) || plan.leaves_lost(world, account);
+    Invariant::L2.check(!member || holds, || format!("{account} has no share"))
 }

@@ -39,6 +39,8 @@ pub enum Sabotage {
     DropStatements,
     /// Nodes destroy their old shares before the new ones are in use.
     DestroyEarly,
+    /// Nodes state that they destroyed shares, and keep them.
+    KeepShares,
     /// Nodes send their share of the key.
     LeakShare,
     /// Nodes release signature shares without a cosignature.
@@ -84,6 +86,9 @@ impl Sabotage {
             }
             Self::ForgetPackage => {
                 forget(effects, |change| matches!(change, NodeChange::KeyPackage { .. }));
+            }
+            Self::KeepShares => {
+                forget(effects, |change| matches!(change, NodeChange::ShareDestroyed(_)));
             }
             Self::ForgetEntries => {
                 forget(effects, |change| matches!(change, NodeChange::Entries { .. }));
