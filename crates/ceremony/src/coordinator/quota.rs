@@ -7,8 +7,8 @@
 //! Rejected requests give nothing back: otherwise two members could write request after request and
 //! rejection after rejection. This is not a rule of the log: only the coordinator applies it.
 //!
-//! The accounts of an IVN also have a limit together. It protects the other IVNs of the coordinator
-//! and has to be far higher than each account's: who reaches it stops the own IVN.
+//! The accounts of an IVN also have a limit together, which protects the other IVNs of the
+//! coordinator. While it is reached, an admin can still suspend, remove and limit accounts.
 
 use std::collections::BTreeMap;
 
@@ -33,8 +33,9 @@ const FORGIVEN_TOGETHER: u64 = 100;
 pub struct QuotaLimits {
     /// By one account. One more is permitted after each second.
     pub account: u64,
-    /// By all accounts of the IVN together, so that its log cannot fill the disk that it shares
-    /// with the logs of other IVNs. Ten more are permitted after each second.
+    /// By all accounts of the IVN together, which bounds how fast its log can fill the disk that
+    /// it shares with other IVNs. Ten more are permitted after each second. Far higher than
+    /// `account`, so that no account can stop the others.
     pub ivn: u64,
 }
 
@@ -76,6 +77,8 @@ struct Spent {
 impl Spent {
     /// Returns the seconds until there is credit again, or `None` if there is some.
     fn wait(&mut self, limit: u64, pause: u64, now: Timestamp) -> Option<u64> {
+        // The clock may have been ahead.
+        self.since = self.since.min(now);
         let forgiven = now.0.saturating_sub(self.since.0) / pause;
         self.since = self.since.plus(forgiven.saturating_mul(pause));
         self.statements = self.statements.saturating_sub(forgiven);
@@ -110,7 +113,10 @@ impl Quota {
     ) -> Result<Option<AccountName>, Refusal> {
         match &entry.statement().author {
             Author::Account(account) if entry.statement().body.class().cost == Cost::Metered => {
-                self.check(account, now).inspect_err(|_| self.rejected += 1)?;
+                let checked = self.check(account, now).and_then(|()| {
+                    if stops_others(&entry.statement().body) { Ok(()) } else { self.check_all(now) }
+                });
+                checked.inspect_err(|_| self.rejected += 1)?;
                 Ok(Some(account.clone()))
             }
             Author::Account(_) | Author::Coordinator => Ok(None),
@@ -138,6 +144,10 @@ impl Quota {
                 self.accounts.remove(account);
             }
         }
+        Ok(())
+    }
+
+    fn check_all(&mut self, now: Timestamp) -> Result<(), Refusal> {
         match self.together.wait(self.limits.ivn, FORGIVEN_TOGETHER, now) {
             Some(seconds) => Err(Entries::TooMuchTogether { seconds }.into()),
             None => Ok(()),
@@ -152,7 +162,12 @@ impl Quota {
     }
 
     pub(super) fn give_back(&mut self, account: &AccountName) {
-        for spent in self.accounts.get_mut(account).into_iter().chain([&mut self.together]) {
+        // What time has given back already is not given back twice.
+        let Some(spent) = self.accounts.get_mut(account).filter(|spent| spent.statements > 0)
+        else {
+            return;
+        };
+        for spent in [spent, &mut self.together] {
             spent.statements = spent.statements.saturating_sub(1);
         }
     }
@@ -167,6 +182,11 @@ impl Quota {
             rejected: self.rejected,
         }
     }
+}
+
+/// Whether an admin states this against accounts that use up the quota of all.
+fn stops_others(body: &Body) -> bool {
+    matches!(body, Body::AccountSuspended { .. } | Body::AccountRoles { .. })
 }
 
 /// The fewest bytes that other members write because of an entry that needs no approval: all
@@ -225,17 +245,29 @@ mod tests {
         let mut credit = Quota::new(QuotaLimits { account: 2, ivn: 3 });
         let (ada, ben, cyd) = (name("ada"), name("ben"), name("cyd"));
         for account in [&ada, &ada, &ben] {
-            assert_eq!(credit.check(account, Timestamp(10)), Ok(()));
+            assert_eq!(credit.check_all(Timestamp(10)), Ok(()));
             credit.spend(account, PAID, Timestamp(10));
         }
         let refused = Err(Entries::TooMuchTogether { seconds: 1 }.into());
-        assert_eq!(credit.check(&cyd, Timestamp(10)), refused);
-        assert_eq!(credit.check(&cyd, Timestamp(109)), refused);
-        assert_eq!(credit.check(&cyd, Timestamp(110)), Ok(()), "ten come back in a second");
+        assert_eq!(credit.check_all(Timestamp(109)), refused);
+        assert_eq!(credit.check_all(Timestamp(110)), Ok(()), "ten come back in a second");
         credit.spend(&cyd, PAID, Timestamp(110));
-        assert_eq!(credit.check(&ben, Timestamp(110)), refused);
+        assert_eq!(credit.check_all(Timestamp(110)), refused);
         credit.give_back(&cyd);
-        assert_eq!(credit.check(&ben, Timestamp(110)), Ok(()), "something was signed");
+        assert_eq!(credit.check_all(Timestamp(110)), Ok(()), "something was signed");
+        credit.spend(&cyd, PAID, Timestamp(110));
+        credit.give_back(&name("dan"));
+        assert_eq!(credit.check_all(Timestamp(110)), refused, "dan has spent nothing");
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_leaves_nothing_behind() {
+        let mut credit = Quota::new(QuotaLimits { account: 1, ivn: 1 });
+        credit.spend(&name("ada"), PAID, Timestamp(1_000_000));
+        assert!(credit.check(&name("ada"), Timestamp(10)).is_err());
+        assert_eq!(credit.check(&name("ada"), Timestamp(1_010)), Ok(()));
+        assert!(credit.check_all(Timestamp(1_010)).is_err(), "looked at for the first time");
+        assert_eq!(credit.check_all(Timestamp(1_110)), Ok(()));
     }
 
     #[test]

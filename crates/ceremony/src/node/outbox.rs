@@ -248,8 +248,9 @@ impl Outbox {
         // account's latest statement, after which the start must come. So it is announced again:
         // with what this node has verified since then, or later.
         if matches!(body, Body::NodeStarted { .. }) {
-            let is_outdated = entry.statement().seen < state.size();
-            let pause = if is_outdated { 0 } else { CLOCK_PAUSE };
+            let is_outdated = matches!(reason, Refusal::Entries(Entries::Outdated { .. }));
+            let knows_more = entry.statement().seen < state.size();
+            let pause = if is_outdated && knows_more { 0 } else { CLOCK_PAUSE };
             call.wake_at(NodeDeadline::Clock, call.now.plus(pause));
         }
         let is_of_a_session =

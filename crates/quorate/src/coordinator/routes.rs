@@ -39,7 +39,6 @@ use crate::setup::wire::{
     certificate_request_hash,
 };
 use crate::store::document_title::DocumentTitle;
-use crate::store::documents::DocumentPackage;
 use crate::timers::wall_clock;
 
 /// How long a request for a document waits for earlier answers to be read.
@@ -204,13 +203,16 @@ async fn document_title(
     Extension(Member { account, .. }): Extension<Member>,
     Path(commitment): Path<Digest>,
 ) -> Response {
-    let (package, _room) = match read_document(&context, &account, commitment, Part::Title).await {
+    let (package, room) = match read_document(&context, &account, commitment, Part::Title).await {
         Ok(read) => read,
         Err(refusal) => return refusal,
     };
-    // Hashing a large document would hold up the other requests.
+    // Hashing a large document would hold up the other requests. It continues when the other end
+    // hangs up, and keeps its room until then.
     let title = tokio::task::spawn_blocking(move || {
-        DocumentPackage::from_bytes(&package).ok().map(|package| DocumentTitle::of(&package))
+        let title = DocumentTitle::of_package(&package).ok();
+        drop(room);
+        title
     });
     match title.await {
         Ok(Some(title)) => {

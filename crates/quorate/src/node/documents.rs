@@ -7,7 +7,6 @@ use quorate_ceremony::entry::Request;
 use quorate_ceremony::names::Digest;
 use quorate_documents::{Format, Output};
 use rand_core::{OsRng, RngCore as _};
-use tokio::task::JoinSet;
 
 use super::hub::Hub;
 use crate::api::{Code, Command, Problem, SignAsk};
@@ -26,7 +25,14 @@ pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Opt
         Ok(None) => {}
         Err(error) => tracing::warn!(%error, "a stored document cannot be read"),
     }
-    let bytes = hub.document(commitment, shelf.limit()).await.ok()?;
+    let bytes = match hub.document(commitment, shelf.limit()).await {
+        Ok(bytes) => bytes,
+        Err(problem) => {
+            let (reason, limit) = (problem.message, shelf.limit());
+            tracing::warn!(%commitment, limit, "a document cannot be fetched: {reason}");
+            return None;
+        }
+    };
     let genuine =
         DocumentPackage::from_bytes(&bytes).is_ok_and(|package| package.matches(commitment));
     if !genuine {
@@ -39,25 +45,13 @@ pub(super) async fn package(shelf: &Shelf, hub: &Hub, commitment: Digest) -> Opt
     Some(bytes)
 }
 
-/// Fetches the titles of these documents. Leaves out those that the coordinator does not have.
-pub(super) async fn titles(
-    hub: &Arc<Hub>,
-    commitments: Vec<Digest>,
-) -> Vec<(Digest, DocumentTitle)> {
-    // The hub bounds how many run at the same time.
-    let mut fetching: JoinSet<_> = commitments
-        .into_iter()
-        .map(|commitment| {
-            let hub = hub.clone();
-            async move {
-                let bytes = hub.document_title(commitment).await.ok()?;
-                Some((commitment, DocumentTitle::from_bytes(&bytes, commitment)?))
-            }
-        })
-        .collect();
+/// Fetches the titles of these documents, one after the other, so that documents to be signed do
+/// not wait for them. Leaves out those that the coordinator does not have.
+pub(super) async fn titles(hub: &Hub, commitments: Vec<Digest>) -> Vec<(Digest, DocumentTitle)> {
     let mut titles = Vec::new();
-    while let Some(fetched) = fetching.join_next().await {
-        titles.extend(fetched.ok().flatten());
+    for commitment in commitments {
+        let Ok(bytes) = hub.document_title(commitment).await else { continue };
+        titles.extend(Some(commitment).zip(DocumentTitle::from_bytes(&bytes, commitment)));
     }
     titles
 }

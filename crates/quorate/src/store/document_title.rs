@@ -7,7 +7,7 @@ use quorate_ceremony::names::Digest;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::documents::{DocumentName, DocumentNote, DocumentPackage, title};
+use super::documents::{DocumentName, DocumentNote, DocumentPackage, InvalidPackage, title};
 
 /// The title of one document, in JSON. All members are covered by the commitment.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
@@ -26,13 +26,19 @@ impl DocumentTitle {
     /// Most bytes of its JSON: a name and a note, in which each byte may be escaped.
     pub const MAX_BYTES: u64 = 8 << 10;
 
-    pub fn of(package: &DocumentPackage) -> Self {
-        Self {
-            name: package.name.as_str().to_owned(),
-            message: package.note.as_ref().map(|note| note.as_str().to_owned()),
-            salt: Digest::new(package.salt),
-            sha256: Digest::new(Sha256::digest(&package.document).into()),
-        }
+    /// Returns the title of the document in the encoding of a [`DocumentPackage`].
+    ///
+    /// # Errors
+    ///
+    /// When the bytes are not a package.
+    pub fn of_package(bytes: &[u8]) -> Result<Self, InvalidPackage> {
+        let (start, document) = DocumentPackage::split(bytes)?;
+        Ok(Self {
+            name: start.name.as_str().to_owned(),
+            message: start.note.as_ref().map(|note| note.as_str().to_owned()),
+            salt: Digest::new(start.salt),
+            sha256: Digest::new(Sha256::digest(document).into()),
+        })
     }
 
     /// Encodes it.
@@ -70,7 +76,7 @@ mod tests {
                 document: b"contract".to_vec(),
             };
             let commitment = package.commitment();
-            let title = DocumentTitle::of(&package);
+            let title = DocumentTitle::of_package(&package.to_bytes()).unwrap();
             assert_eq!(
                 DocumentTitle::from_bytes(&title.to_bytes(), commitment),
                 Some(title.clone())
@@ -94,6 +100,9 @@ mod tests {
             note: Some("\"".repeat(DocumentNote::LONGEST).parse().unwrap()),
             document: Vec::new(),
         };
-        assert!(DocumentTitle::of(&package).to_bytes().len() as u64 <= DocumentTitle::MAX_BYTES);
+        assert!(
+            DocumentTitle::of_package(&package.to_bytes()).unwrap().to_bytes().len() as u64
+                <= DocumentTitle::MAX_BYTES
+        );
     }
 }

@@ -278,13 +278,20 @@ impl DocumentPackage {
     ///
     /// When the bytes are cut off, or the name is not valid.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, InvalidPackage> {
+        let (start, document) = Self::split(bytes)?;
+        Ok(Self { document: document.to_vec(), ..start })
+    }
+
+    /// Decodes [`to_bytes`](Self::to_bytes) without copying the document. The returned package has
+    /// an empty one.
+    pub(super) fn split(bytes: &[u8]) -> Result<(Self, &[u8]), InvalidPackage> {
         let (salt, rest) = bytes.split_first_chunk().ok_or(InvalidPackage::CutOff)?;
         let (length, rest) = rest.split_first_chunk().ok_or(InvalidPackage::CutOff)?;
         let length = usize::from(u16::from_be_bytes(*length));
         let (title, document) = rest.split_at_checked(length).ok_or(InvalidPackage::CutOff)?;
         let title = std::str::from_utf8(title).map_err(|_| InvalidName)?;
         let (name, note) = parse_title(title)?;
-        Ok(Self { salt: *salt, name, note, document: document.to_vec() })
+        Ok((Self { salt: *salt, name, note, document: Vec::new() }, document))
     }
 
     /// Returns the commitment to this document under this name with this salt.

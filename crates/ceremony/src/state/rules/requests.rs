@@ -404,13 +404,16 @@ impl IvnState {
     /// Whether an account may read the title of a document: its name, message and hash. Auditors
     /// may, besides those who may read the document.
     pub fn may_read_title(&self, account: &AccountName, document: Digest) -> bool {
-        let is_auditor = self
-            .account(account)
-            .is_ok_and(|account| !account.suspended && account.roles.contains(&Role::Auditor));
         let is_kept = || {
             self.request_of_document(document)
                 .is_some_and(|state| self.document_deleted_since(state).is_none())
         };
-        is_auditor && is_kept() || self.may_read(account, document)
+        self.is_auditor(account) && is_kept() || self.may_read(account, document)
+    }
+
+    /// Whether an account has the role of an auditor, and is not suspended.
+    pub fn is_auditor(&self, account: &AccountName) -> bool {
+        self.account(account)
+            .is_ok_and(|account| !account.suspended && account.roles.contains(&Role::Auditor))
     }
 }

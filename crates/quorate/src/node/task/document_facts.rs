@@ -10,6 +10,9 @@ use crate::node::{answer, view};
 use crate::store::documents::DocumentPackage;
 use crate::timers::now;
 
+/// How many titles are fetched for one answer, those of the latest requests.
+const TITLES_AT_ONCE: usize = 200;
+
 /// What the coordinator is asked for before a question is answered.
 #[derive(Debug, Default)]
 pub(super) struct Absent {
@@ -40,7 +43,9 @@ impl Task {
                 self.machine.inbox(now()).iter().map(|(state, _)| state.request.document).collect()
             }
             Query::Requests => {
-                state.requests().values().filter(kept).map(|state| state.request.document).collect()
+                let mut all: Vec<_> = state.requests().values().filter(kept).collect();
+                all.sort_by_key(|request| std::cmp::Reverse(request.index));
+                all.into_iter().map(|state| state.request.document).collect()
             }
             _ => Vec::new(),
         }
@@ -48,7 +53,10 @@ impl Task {
 
     /// Returns what a question needs and this node does not have.
     pub(super) async fn absent(&mut self, query: &Query) -> Absent {
-        if self.link.is_none() {
+        let is_list = matches!(query, Query::Requests);
+        if self.link.is_none()
+            || (is_list && !self.machine.state().is_auditor(self.machine.account()))
+        {
             return Absent::default();
         }
         self.learn_facts(query).await;
@@ -58,8 +66,9 @@ impl Task {
         let (mut documents, mut titles): (Vec<_>, Vec<_>) =
             unknown.into_iter().partition(|commitment| state.may_read(account, *commitment));
         titles.retain(|commitment| state.may_read_title(account, *commitment));
-        // A list of all requests must not fetch every document there ever was.
-        if matches!(query, Query::Requests) {
+        // A list must not fetch what there ever was. Later lists know more.
+        titles.truncate(TITLES_AT_ONCE);
+        if is_list {
             documents.clear();
         }
         Absent { documents, titles }

@@ -477,7 +477,8 @@ impl Task {
     }
 
     fn request_view(&self, state: &RequestState) -> crate::api::RequestView {
-        let facts = self.facts.get(&state.request.document).cloned();
+        let is_kept = self.machine.state().document_deleted_since(state).is_none();
+        let facts = self.facts.get(&state.request.document).filter(|_| is_kept).cloned();
         view::request(&self.machine, state, facts, now())
     }
 
