@@ -46,7 +46,8 @@ impl HandshakeLimit {
     /// each.
     pub(crate) fn new(all: usize, per_origin: usize) -> Self {
         let origins = Arc::default();
-        Self { all: Semaphore::new(all.max(1)), per_origin: per_origin.max(1), origins }
+        let [all, per_origin] = [all, per_origin].map(|most| most.clamp(1, Semaphore::MAX_PERMITS));
+        Self { all: Semaphore::new(all), per_origin, origins }
     }
 
     /// Waits for a permit. The address's own limit comes first, so that a connection that waits for

@@ -13,6 +13,8 @@ pub enum FileProblem {
         /// The problem, if a parser found it.
         source: Option<Box<dyn Error + Send + Sync>>,
     },
+    #[error("{} has a setting that this version does not understand, and was left as it is; correct it: all settings are members of \"config\"", path.display())]
+    Setting { path: PathBuf, source: Box<dyn Error + Send + Sync> },
     #[error("{} has format {found}, and this version of Quorate knows formats up to {known}; use the version that wrote it", path.display())]
     Newer { path: PathBuf, found: u64, known: u64 },
     #[error("{} cannot be read; check who owns it and that its disk is there", path.display())]

@@ -135,14 +135,16 @@ impl Init {
             Problem::new(Code::Failed, format!("the address of the hub in {home}: {error}"))
         })?;
         let deployment = self.deployment.clone();
-        let deployment = deployment.or_else(|| existing.map(|existing| existing.deployment));
+        let deployment =
+            deployment.or_else(|| existing.as_ref().map(|existing| existing.deployment.clone()));
         let mut roles = BTreeSet::from([Role::Admin]);
         if !self.admin_only {
             roles.insert(Role::Member);
         }
-        let listen = match self.listen {
-            Some(listen) => listen.to_string(),
-            None => listen_for(&hub),
+        let listen = match (self.listen, existing) {
+            (Some(listen), _) => listen.to_string(),
+            (None, Some(existing)) => existing.listen,
+            (None, None) => listen_for(&hub),
         };
         Ok(Plan {
             name: self.name.clone(),

@@ -17,12 +17,13 @@ use tokio::io::{
 };
 
 use crate::api::{Answer, Ask};
+use crate::home::MOST_DOCUMENT_BYTES;
 
 /// The line that a server sends first.
 pub(super) const GREETING: &[u8; 18] = b"quorate-control/1\n";
 
 /// The most bytes after a line: a document, evidence or a backup.
-pub(crate) const MAX_BYTES: u64 = 128 << 20;
+pub(crate) const MAX_BYTES: u64 = MOST_DOCUMENT_BYTES;
 
 pub(super) trait Message: DeserializeOwned + Serialize {
     /// The longest line with such a message, in bytes.

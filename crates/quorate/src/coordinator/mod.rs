@@ -101,6 +101,11 @@ pub async fn serve(
             Problem::new(Code::Failed, message).hint("an address such as 0.0.0.0:7420")
         })?,
     };
+    config.limits.check().map_err(problem)?;
+    config.connections.check().map_err(|(name, least)| {
+        let message = format!("config.connections.{name} in home.json must be at least {least}");
+        Problem::new(Code::Failed, message)
+    })?;
     let ivns = home.ivns().map_err(problem)?;
     if ivns.is_empty() {
         let message = format!("{} has no IVN", home.path().display());

@@ -90,6 +90,9 @@ pub struct CoordinatorConfig {
     pub connections: ConnectionLimits,
 }
 
+/// How many requests a node sends at the same time, besides its link.
+pub(crate) const REQUESTS_AT_ONCE: usize = 8;
+
 /// Bounds on connections to the hub. [`HubOptions`] describes them, and has the defaults.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -120,6 +123,25 @@ impl Default for ConnectionLimits {
 impl ConnectionLimits {
     fn is_default(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Checks that members can connect and join.
+    ///
+    /// # Errors
+    ///
+    /// The name of the setting that is too small, and what it must be at least.
+    pub(crate) fn check(&self) -> Result<(), (&'static str, usize)> {
+        for (name, set, least) in [
+            // A node's link, and the requests that it sends at the same time.
+            ("connections_per_account", self.connections_per_account, 1 + REQUESTS_AT_ONCE),
+            ("joining_connections", self.joining_connections, 1),
+            ("joining_per_address", self.joining_per_address, 1),
+        ] {
+            if set < least {
+                return Err((name, least));
+            }
+        }
+        Ok(())
     }
 
     /// Returns the hub's options with these limits and at most this many sockets.
@@ -197,6 +219,33 @@ pub struct Limits {
     pub document_bytes: u64,
 }
 
+impl Limits {
+    /// Checks that commands can hand the longest document to a node.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLongDocuments`].
+    pub(crate) fn check(&self) -> Result<(), TooLongDocuments> {
+        match self.document_bytes {
+            set if set > MOST_DOCUMENT_BYTES => Err(TooLongDocuments { set }),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Most bytes of a document with its name and salt that can be configured: 128 MiB, as much as a
+/// command hands to a node.
+pub(crate) const MOST_DOCUMENT_BYTES: u64 = 128 << 20;
+
+/// A limit of documents that could not be met.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "config.limits.document_bytes in home.json is {set}, and at most {MOST_DOCUMENT_BYTES} (128 MiB) can be signed"
+)]
+pub(crate) struct TooLongDocuments {
+    set: u64,
+}
+
 impl Default for Limits {
     /// 32 MiB.
     fn default() -> Self {
@@ -250,8 +299,11 @@ pub(super) fn read<C: Config>(path: &Path) -> Result<Option<C>, HomeError> {
         Err(error) => return Err(HomeError::read(path, error)),
     };
     let damaged = |source: serde_json::Error| {
-        let source = Some(source.into());
-        HomeError::from(FileProblem::Damaged { path: path.to_owned(), source })
+        let path = path.to_owned();
+        HomeError::from(match source.is_data() {
+            true => FileProblem::Setting { path, source: source.into() },
+            false => FileProblem::Damaged { path, source: Some(source.into()) },
+        })
     };
     let start: Start = serde_json::from_slice(&bytes).map_err(damaged)?;
     if start.format > FORMAT {

@@ -25,6 +25,7 @@ pub use config::{
     ConnectionLimits, CoordinatorConfig, DamagedConfig, Limits, LogLimits, NodeConfig,
     StorageLimits,
 };
+pub(crate) use config::{MOST_DOCUMENT_BYTES, REQUESTS_AT_ONCE};
 pub(crate) use directory::check_free;
 pub use directory::{CoordinatorHome, Home, IvnDirectory, NodeHome};
 pub use error::HomeError;

@@ -17,11 +17,8 @@ use super::event::{Event, Outgoing};
 use crate::api::{Code, Exit, Problem};
 use crate::error_chain::chain;
 use crate::fail_points;
+use crate::home::REQUESTS_AT_ONCE;
 use crate::store::document_title::DocumentTitle;
-
-/// How many requests run at the same time. A hub allows an account 16 connections, including its
-/// link.
-const REQUESTS_AT_ONCE: usize = 8;
 
 /// Sends requests to the hub. Shared by everything that fetches and stores documents.
 pub(crate) struct Hub {

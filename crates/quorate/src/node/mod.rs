@@ -114,6 +114,7 @@ async fn start_with(home: NodeHome, keys: NodeKeys) -> Result<Running, Problem> 
             .hint("quorate join URL")
     })?;
     let sealer = keys.sealer(config.ivn, config.account.clone());
+    config.limits.check().map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
     let mut store =
         NodeStore::open(&home.database(), sealer).await.map_err(|error| problem(&error))?;
     let saved = load(&mut store, &config).await.map_err(|error| problem(&error))?;

@@ -131,6 +131,9 @@ fn open_coordinator(plan: &Plan, path: &Path) -> Result<CoordinatorHome, SetupEr
         Some(found) if found.deployment != asked.deployment => {
             Err(differs("the deployment", &found.deployment, &asked.deployment))
         }
+        Some(found) if found.listen != asked.listen => {
+            Err(differs("listening at", &found.listen, &asked.listen))
+        }
         _ => Ok(home),
     }
 }

@@ -174,7 +174,7 @@ fn a_home_that_is_wrong_newer_or_damaged_is_refused_unchanged() {
         fs::write(&file, wrong).unwrap();
         assert!(matches!(
             NodeHome::open(root.path()),
-            Err(HomeError::File(FileProblem::Damaged { .. }))
+            Err(HomeError::File(FileProblem::Setting { .. }))
         ));
     }
 }
