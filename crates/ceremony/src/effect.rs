@@ -195,7 +195,9 @@ pub enum CommandError {
     )]
     NotTaken(Refusal),
     #[error(
-        "the document of this request is not available, or is not the one that was asked to be signed"
+        "this node did not get the document of this request: the coordinator does not have it, it is \
+         longer than config.limits.document_bytes in home.json permits, or it is not the one that \
+         was asked to be signed; the node's log says which"
     )]
     NoDocument,
     #[error("the statement is too long for the log")]

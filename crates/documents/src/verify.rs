@@ -31,6 +31,9 @@ impl SignatureFile {
         if !file.trim_ascii_start().starts_with(ARMOR_BEGIN.as_bytes()) {
             return Err(ReadError::Unrecognised { length: file.len() });
         }
+        // As for OpenSSH, what follows is not part of the signature.
+        let end = file.windows(ARMOR_END.len()).position(|bytes| bytes == ARMOR_END.as_bytes());
+        let file = end.and_then(|end| file.get(..end + ARMOR_END.len())).unwrap_or(file);
         let envelope = SshSig::from_pem(rewrapped(file)).map_err(ReadError::Ssh)?;
         // The parser does not compare an inner length with the outer one; OpenSSH does. Writing the
         // file again does too.

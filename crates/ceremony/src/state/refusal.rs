@@ -212,12 +212,12 @@ family! {
 family! {
     Changes {
         #[error(
-            "only {able} members of group \"{group}\" could approve this, and {needed} must; if \
+            "too few members of group \"{group}\" could approve this: {able}, and {needed} must; if \
              the proposer's own approval does not count, let another member propose it"
         )]
         TooFewVoters { group: GroupName, able: usize, needed: u16 } = "too-few-voters",
         #[error(
-            "only {able} members of group \"{group}\" can use their shares, and {needed} are \
+            "too few members of group \"{group}\" can use their shares: {able}, and {needed} are \
              needed"
         )]
         TooFewShares { group: GroupName, able: usize, needed: usize } = "too-few-shares",

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::sign::{decided, show_done};
 use super::{Failure, Run};
 use crate::api::{Code, Command, Motion, Problem, RequestStage, RequestView};
-use crate::render::{group_advice, plural, request_details};
+use crate::render::{Tone, group_advice, json, plural, request_details};
 
 /// Approve a request
 ///
@@ -98,11 +98,16 @@ impl Approve {
         })?;
         session.order(Command::Approve(Motion::Request(id)))?;
         let request = session.request(&id.to_string())?;
-        show_done(context, &request, "approved")?;
-        if !session.is_running_node() && !request.state.is_final() {
-            context.terminal.warn(
-                "your node ran only within this command, and helps to sign only while it runs: quorate node run",
-            );
+        if session.is_running_node() || request.state.is_final() {
+            show_done(context, &request, "approved")?;
+        } else {
+            context.terminal.show("request", &json::request(&request), |page| {
+                page.verdict(Tone::Good, format!("approved: request {}", id.short()));
+                page.note(
+                    "Your node ran only within this command, and makes its part of the signature only while it runs:",
+                );
+                page.copyable(context.command("quorate node run"));
+            })?;
         }
         let group = session.group(&request.group)?;
         if group.lacks_share {

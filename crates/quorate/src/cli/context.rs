@@ -11,7 +11,9 @@ use super::terminal::{Color, Terminal};
 use crate::api::{Code, Problem};
 use crate::error_chain::chain;
 use crate::home::{HOME_VARIABLE, HomeError, Locations, NodeConfig, NodeHome};
-use crate::keystore::{Passphrase, Purpose, Source};
+use crate::keystore::{
+    Cost, KeystoreError, NodeKeys, Passphrase, PassphraseProtector, ProtectorError, Purpose, Source,
+};
 use crate::launch::Client;
 use crate::shell_quote::quoted;
 
@@ -75,6 +77,37 @@ impl Context {
         self.passphrase_file.as_deref()
     }
 
+    /// Reads the passphrase of the node home's keys. On a terminal, it is checked, and a wrong one
+    /// can be typed again.
+    pub(super) fn home_passphrase(&self) -> Result<Passphrase, Problem> {
+        let keys = NodeHome::keys_at(&self.node_home()?);
+        let mut passphrase = self.passphrase(&Purpose::Open)?;
+        for _ in 1..TRIES {
+            // Programs do not type.
+            if !self.may_ask() || self.names_passphrase() {
+                break;
+            }
+            let protector = PassphraseProtector::new(passphrase.again(), Cost::RECOMMENDED);
+            match NodeKeys::open(&keys, &protector) {
+                Err(KeystoreError::Protector {
+                    source: ProtectorError::WrongPassphrase, ..
+                }) => {
+                    self.terminal.warn("wrong passphrase; type it again");
+                    passphrase = self.passphrase(&Purpose::Open)?;
+                }
+                // Another problem is reported by what needs the keys.
+                Ok(_) | Err(_) => break,
+            }
+        }
+        Ok(passphrase)
+    }
+
+    /// Whether an option or variable says where the passphrase is.
+    fn names_passphrase(&self) -> bool {
+        let file = self.passphrase_file.as_ref().is_some_and(|path| !path.as_os_str().is_empty());
+        file || self.passphrase_command.as_ref().is_some_and(|line| !line.is_empty())
+    }
+
     /// Reads the passphrase of a home's keys, or asks for it.
     pub(super) fn passphrase(&self, purpose: &Purpose) -> Result<Passphrase, Problem> {
         let file = self.passphrase_file.clone().filter(|path| !path.as_os_str().is_empty());
@@ -111,6 +144,9 @@ impl Context {
             let message = format!("{what} is needed, and --no-input forbids asking");
             return Err(Problem::new(Code::Usage, message).hint(hint));
         }
+        if let Some(introduction) = purpose.introduction().filter(|_| *source == Source::Terminal) {
+            self.terminal.note(|page| page.sentence(introduction));
+        }
         Passphrase::obtain(source, purpose)
             .map_err(|error| Problem::new(Code::Failed, chain(&error)))
     }
@@ -120,7 +156,7 @@ impl Context {
         let home = self.node_home()?;
         // Checked first, so that nobody types a passphrase in vain.
         NodeHome::read(&home).map_err(|error| home_problem(&error))?;
-        let client = self.wait_for(Client::open(&home, || self.passphrase(&Purpose::Open)))?;
+        let client = self.wait_for(Client::open(&home, || self.home_passphrase()))?;
         Ok(Session::new(client, self.runtime.clone()))
     }
 
@@ -146,6 +182,9 @@ impl Context {
         self.may_ask && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
     }
 }
+
+/// How often a person may type a passphrase.
+const TRIES: usize = 3;
 
 /// Returns the current time in milliseconds, as in the log.
 pub(super) fn now() -> Timestamp {

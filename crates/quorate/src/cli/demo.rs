@@ -135,8 +135,8 @@ fn summary(page: &mut Page, plan: &Plan, report: &Report) {
     ));
     page.copyable(format!("{quorate} log verify log --document {document}"));
     if plan.keep {
-        let homes = dir.join(HOMES);
-        let path = |below: &str| quoted(&homes.join(below).display().to_string());
+        // Relative to the directory of the first command.
+        let path = |below: &str| quoted(&Path::new(HOMES).join(below).display().to_string());
         let pass = format!("--passphrase-file {}", path("passphrase"));
         page.blank();
         page.sentence(
@@ -144,8 +144,10 @@ fn summary(page: &mut Page, plan: &Plan, report: &Report) {
              each in a terminal, and then sign:",
         );
         page.copyable(format!("{quorate} serve --home {}", path("coordinator")));
-        page.copyable(format!("{quorate} node run --home {} {pass}", path("nodes/ada")));
-        page.copyable(format!("{quorate} node run --home {} {pass}", path("nodes/ben")));
+        for name in ["ada", "ben", "carol"] {
+            let home = path(&format!("nodes/{name}"));
+            page.copyable(format!("{quorate} node run --home {home} {pass}"));
+        }
         page.copyable(format!("{quorate} sign FILE --group board --home {}", path("nodes/ada")));
     }
 }

@@ -53,6 +53,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _};
 
 use self::context::Context;
@@ -103,7 +104,6 @@ commands! {
     Service = service::Service,
     Config = config::Config,
     Completions = completions::Completions,
-    #[command(hide = true)]
     Manpages = manpages::Manpages,
     #[command(hide = true)]
     BenchCluster = bench_cluster::BenchCluster,
@@ -173,14 +173,20 @@ struct Global {
     ///
     /// Without it: the only node home in $XDG_DATA_HOME/quorate/nodes (for `serve`:
     /// $XDG_DATA_HOME/quorate/coordinator).
-    #[arg(long, global = true, value_name = "DIR", env = HOME_VARIABLE, hide_env_values = true)]
+    #[arg(
+        long, global = true, value_name = "DIR", value_parser = path_or_nothing(),
+        env = HOME_VARIABLE, hide_env_values = true
+    )]
     home: Option<PathBuf>,
     /// Read the passphrase from the first line of a file
     ///
     /// Only its owner may be able to read it (chmod 600), unless somebody else placed it for this
     /// process: below $CREDENTIALS_DIRECTORY, on a read-only mount, or owned by root without access
     /// for others. Without it, the passphrase is asked for where one is needed.
-    #[arg(long, global = true, value_name = "FILE", env = PASSPHRASE_VARIABLE, hide_env_values = true)]
+    #[arg(
+        long, global = true, value_name = "FILE", value_parser = path_or_nothing(),
+        env = PASSPHRASE_VARIABLE, hide_env_values = true
+    )]
     passphrase_file: Option<PathBuf>,
     /// Read the passphrase from the first line that a command prints
     ///
@@ -225,6 +231,7 @@ pub fn main() -> ExitCode {
     };
     let Global { home, passphrase_file, passphrase_command, json, quiet, no_input, color } =
         line.global;
+    let home = home.filter(|home| !home.as_os_str().is_empty());
     let passphrases = (passphrase_file, passphrase_command);
     let terminal = Terminal::new(json, quiet, color);
     let context = match Context::new(terminal, grammar, home, passphrases, !no_input) {
@@ -242,6 +249,11 @@ pub fn main() -> ExitCode {
             exit_code(problem.exit())
         }
     }
+}
+
+/// A path. An empty one, as of a variable that is set to nothing, counts as none.
+fn path_or_nothing() -> impl TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
 }
 
 fn exit_code(exit: Exit) -> ExitCode {

@@ -27,7 +27,7 @@ pub(super) struct Reject {
     /// The requests' ids, or the beginnings of them (at least 4 digits)
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
-    /// Why, in 1 to 500 characters; it goes into the log
+    /// Why, in 1 to 500 bytes on one line; it goes into the log
     #[arg(long, short, value_name = "TEXT", value_parser = reason)]
     reason: String,
     #[command(flatten)]

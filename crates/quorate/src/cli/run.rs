@@ -33,7 +33,7 @@ impl From<Problem> for Failure {
 }
 
 /// Does something for each of these. What fails for one is printed and does not stop the others,
-/// except for Ctrl-C.
+/// except for Ctrl-C, and for a node or coordinator that cannot be reached.
 ///
 /// # Errors
 ///
@@ -48,7 +48,9 @@ pub(super) fn each<T>(
     for one in all {
         match act(one) {
             Ok(()) => {}
-            Err(failure) if is_single || failure.exit() == Exit::Interrupted => {
+            Err(failure)
+                if is_single || matches!(failure.exit(), Exit::Interrupted | Exit::Unreachable) =>
+            {
                 return Err(failure);
             }
             Err(failure) => {

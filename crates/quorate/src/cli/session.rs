@@ -156,13 +156,20 @@ impl Session {
         }
     }
 
-    /// Returns the requests that these ids select, with the ids. Fails if any of them selects none:
-    /// a mistake in one id must not be found when the others are decided already.
+    /// Returns the requests that these ids select, each once, with the ids. Fails if any of them
+    /// selects none: a mistake in one id must not be found when the others are decided already.
     pub(super) fn selected<'a>(
         &self,
         ids: &'a [String],
     ) -> Result<Vec<(&'a str, RequestView)>, Problem> {
-        ids.iter().map(|id| Ok((id.as_str(), self.request(id)?))).collect()
+        let mut selected: Vec<(&str, RequestView)> = Vec::new();
+        for id in ids {
+            let request = self.request(id)?;
+            if selected.iter().all(|(_, other)| other.id != request.id) {
+                selected.push((id, request));
+            }
+        }
+        Ok(selected)
     }
 
     /// Returns the name and the bytes of a request's document.

@@ -49,7 +49,7 @@ pub(super) struct Sign {
     document_type: Option<DocumentType>,
     /// The signature's format: ssh (for ssh-keygen -Y verify and git) or raw (64 bytes, for
     /// openssl)
-    #[arg(long = "as", value_name = "FORMAT", default_value = "ssh")]
+    #[arg(long = "as", alias = "format", value_name = "FORMAT", default_value = "ssh")]
     format: Format,
     /// The purpose of the signature, in the ssh format; it verifies for no other [default: file]
     #[arg(long, value_name = "NAME")]

@@ -39,8 +39,26 @@ impl Run for Status {
             Some(Concern::TooFewOnline(_)) => (Tone::Warn, Some(Exit::TooFewNodes)),
             Some(Concern::LosesNobody(_) | Concern::LacksShare) => (Tone::Warn, None),
         };
+        // The short connection of this command is not the node.
+        let is_at_rest = !session.is_running_node() && exit.is_none();
+        let (tone, exit) = match is_at_rest {
+            true => (Tone::Bad, Some(Exit::TooFewNodes)),
+            false => (tone, exit),
+        };
         context.terminal.show("status", &json::status(&status), |page| {
-            page.verdict(tone, status_sentence(&status));
+            match is_at_rest {
+                true => {
+                    let account = &status.account;
+                    page.verdict(
+                        tone,
+                        format!(
+                            "The node of {account} is not running: it approves and signs nothing."
+                        ),
+                    );
+                    page.note(format!("Without it: {}", status_sentence(&status)));
+                }
+                false => page.verdict(tone, status_sentence(&status)),
+            }
             match concern {
                 Some(Concern::Trouble(trouble)) => page.advice(trouble_advice(trouble)),
                 Some(Concern::Blocked(blocked)) => {
@@ -58,9 +76,7 @@ impl Run for Status {
         if !session.is_running_node() {
             context.terminal.note(|page| {
                 page.blank();
-                page.sentence(
-                    "No node is running: this account approves and signs nothing until one is.",
-                );
+                page.sentence("To start it, and leave it running:");
                 page.copyable(context.command("quorate node run"));
             });
         } else if status.inbox > 0 {

@@ -50,7 +50,7 @@ impl KeystoreError {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtectorError {
-    #[error("wrong passphrase; try again")]
+    #[error("wrong passphrase")]
     WrongPassphrase,
     #[error("these keys are not protected by a passphrase")]
     OtherKind,
@@ -67,12 +67,16 @@ pub enum PassphraseError {
         "a passphrase is needed, and there is no terminal to ask on; give a file with --passphrase-file or QUORATE_PASSPHRASE_FILE, or a command with --passphrase-command"
     )]
     NoTerminal,
+    #[error(
+        "a passphrase is needed, and this process runs in the background, where nothing can be typed; run it in a terminal of its own, or give a file with --passphrase-file"
+    )]
+    Background,
     #[error("the passphrase is empty; choose one of some length")]
     Empty,
     #[error("the passphrase is longer than {limit} bytes; is this the right file?")]
     TooLong { limit: usize },
-    #[error("too weak; --weak-passphrase accepts it all the same")]
-    Weak(#[source] Weakness),
+    #[error("{0} (--weak-passphrase accepts it)")]
+    Weak(Weakness),
     #[error(
         "the passphrase file {} can be read by others than its owner; run: chmod 600 {}; where that is impossible, see `quorate node run --help`",
         .0.display(), .0.display()

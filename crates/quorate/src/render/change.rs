@@ -55,6 +55,12 @@ pub(crate) fn awaited_approvals(
         true => String::new(),
         false => format!("; rejected by {}", list(rejected.keys())),
     };
+    if undecided.is_empty() {
+        return format!(
+            "Needs {}, and nobody who could give it can act now: {approved} of {required} so far{rejected}.",
+            plural(missing, "more approval", "more approvals"),
+        );
+    }
     format!(
         "Waiting for {} by {}: {approved} of {required} so far{rejected}.",
         plural(missing, "approval", "approvals"),

@@ -257,6 +257,11 @@ pub(crate) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
     if let Some(unused) = unused(view) {
         page.field("unused", unused);
     }
+    if view.min_signers == view.max_signers {
+        page.note(
+            "All members have to sign, so one lost share ends the key; fewer signers than members avoid that.",
+        );
+    }
     page.title("Members");
     for member in &view.members {
         let (tone, line) = member_line(view, member, now);

@@ -262,6 +262,9 @@ fn an_ivn_is_founded_with_two_homes_and_never_twice() {
     place
         .run("init --admin eve --home eve --coordinator-home coordinator --hub 127.0.0.1:1 --passphrase-file pass")
         .says(2, &["is for the hub 127.0.0.1:7420, not 127.0.0.1:1"]);
+    place
+        .run("init --admin eve --home eve --coordinator-home coordinator --listen 127.0.0.1:1 --passphrase-file pass")
+        .says(2, &["is for listening at 127.0.0.1:7420, not 127.0.0.1:1"]);
     assert_eq!(place.files(), before);
 }
 
@@ -326,7 +329,10 @@ fn a_home_gets_a_new_passphrase_wherever_the_command_dies() {
     private("second", b"a different one of some length\n");
     let before = place.files();
     let weak = "node passphrase --home ada --passphrase-file pass --new-passphrase-file short";
-    place.run(weak).says(1, &["too weak", "has 3 characters", "at least 15", "--weak-passphrase"]);
+    place.run(weak).says(
+        1,
+        &["a new one needs at least 15", "has 3 characters", "at least 15", "--weak-passphrase"],
+    );
     let wrong = "node passphrase --home ada --passphrase-file first --new-passphrase-file second";
     place.run(wrong).says(1, &["wrong passphrase"]);
     assert_eq!(place.files(), before);

@@ -176,7 +176,7 @@ impl Run for Remove {
         let command = Command::Remove(self.name.clone());
         decide(context, &session, &view, command, "removed", |page, after| {
             page.sentence(
-                "It is still a member of its groups and still has its shares. Change the groups, which gives all other members new shares:",
+                "It is still listed in its groups and still has its shares. Remove it from them, which gives everyone else new shares:",
             );
             share_loss_check::needs(page, after, Loss::Removed);
             page.sentence(

@@ -91,6 +91,16 @@ impl Run for Show {
             (false, Some(first)) => forward(&mut source, first, size, self.limit, &wanted)?,
             (false, None) => backward(&mut source, size, self.limit, &wanted)?,
         };
+        let names_something = self.request.is_some()
+            || self.group.is_some()
+            || self.account.is_some()
+            || self.kind.is_some();
+        if entries.is_empty() && names_something {
+            let message = format!("none of the {size} entries is what you asked for");
+            return Err(Problem::new(Code::Failed, message)
+                .hint("look for a typing error; without these options, all entries are shown")
+                .into());
+        }
         let view = EntriesView { entries, size };
         context.terminal.show("log", &view, |page| {
             view.entries.iter().for_each(|entry| entry_line(page, entry));

@@ -15,9 +15,7 @@ use crate::cli::weak_passphrase::WeakPassphrase;
 use crate::cli::{Failure, Run, backup_file};
 use crate::error_chain::chain;
 use crate::home::NodeHome;
-use crate::keystore::{
-    BackupFile, Cost, KeystoreError, NodeKeys, Passphrase, PassphraseProtector, Purpose,
-};
+use crate::keystore::{BackupFile, Cost, KeystoreError, NodeKeys, Passphrase, PassphraseProtector};
 use crate::launch::unexpected;
 use crate::node::backup::at_rest;
 use crate::render::{Page, Tone};
@@ -71,7 +69,7 @@ impl Run for Backup {
         let target = backup_file::target(&self.out, self.force)?;
         let config = context.node_config()?;
         let own = || {
-            let passphrase = context.passphrase(&Purpose::Open)?;
+            let passphrase = context.home_passphrase()?;
             Ok::<_, Problem>(PassphraseProtector::new(passphrase, Cost::RECOMMENDED))
         };
         let mut protector = None;
@@ -155,7 +153,7 @@ fn under_another(
 pub(super) fn describe(page: &mut Page, label: &Label) {
     let Label { ivn, log_size, shares, .. } = label;
     page.field("IVN", ivn);
-    page.field("log", format!("{log_size} entries when it was made"));
+    page.field("log", format!("size {log_size} when it was made"));
     let in_use: Vec<(&GroupName, u64)> =
         shares.iter().filter_map(|share| Some((&share.group, share.epoch?))).collect();
     for (group, epoch) in &in_use {

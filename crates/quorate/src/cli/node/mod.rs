@@ -14,7 +14,6 @@ use serde::Serialize;
 use super::context::Context;
 use super::daemon::{Daemon, until_stopped};
 use super::{Failure, Run};
-use crate::keystore::Purpose;
 use crate::launch::run;
 use crate::process_limits::forbid_dumps;
 use crate::render::Tone;
@@ -83,7 +82,7 @@ impl Run for RunNode {
             RunningView { account: context.node_config()?.account, home: context.node_home()? };
         self.daemon.log_to_stderr(context);
         forbid_dumps();
-        let passphrase = context.passphrase(&Purpose::Open)?;
+        let passphrase = context.home_passphrase()?;
         context.wait_for(async {
             let stop = until_stopped()?;
             run(&view.home, passphrase, self.daemon.admin_listen, stop, self.on_request, || {

@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::setup_problem::setup_problem;
 use crate::cli::weak_passphrase::WeakPassphrase;
 use crate::cli::{Failure, Run};
-use crate::keystore::{Cost, PassphraseProtector, Purpose};
+use crate::keystore::{Cost, PassphraseProtector};
 use crate::render::Tone;
 use crate::setup::passphrase::{change, open};
 
@@ -45,7 +45,7 @@ impl Run for ChangePassphrase {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let home = context.node_home()?;
         let account = context.node_config()?.account;
-        let present = context.passphrase(&Purpose::Open)?;
+        let present = context.home_passphrase()?;
         let present = PassphraseProtector::new(present, Cost::RECOMMENDED);
         let keys = open(&home, &present).map_err(|error| setup_problem(&error))?;
         let new = context.other_passphrase(

@@ -14,7 +14,7 @@ use crate::cli::context::{Context, home_problem, now};
 use crate::cli::setup_problem::setup_problem;
 use crate::cli::{Failure, Run};
 use crate::home::NodeHome;
-use crate::keystore::{Cost, PassphraseProtector, Purpose};
+use crate::keystore::{Cost, PassphraseProtector};
 use crate::launch::{Found, find};
 use crate::node::log_shows;
 use crate::render::Tone;
@@ -67,8 +67,7 @@ impl Run for RotateKeys {
                 return Err(Problem::new(Code::Failed, message).hint(hint).into());
             }
         };
-        let protector =
-            PassphraseProtector::new(context.passphrase(&Purpose::Open)?, Cost::RECOMMENDED);
+        let protector = PassphraseProtector::new(context.home_passphrase()?, Cost::RECOMMENDED);
         let stated =
             context.wait_for(state(&mut home, &protector, now(), &mut OsRng)).map_err(|error| {
                 match error {

@@ -52,6 +52,20 @@ pub enum Purpose {
     },
 }
 
+impl Purpose {
+    /// What a person has to know before they choose a passphrase.
+    pub(crate) fn introduction(&self) -> Option<String> {
+        let Self::Protect { what, weak } = self else { return None };
+        let length = match weak {
+            true => String::new(),
+            false => format!(" It needs at least {SHORTEST} characters; five words are good."),
+        };
+        Some(format!(
+            "Choose a passphrase for {what}.{length} Nobody can reset it: without it, {what} cannot be used."
+        ))
+    }
+}
+
 impl Passphrase {
     /// Checks the length of a passphrase, and normalizes text.
     ///
@@ -79,6 +93,7 @@ impl Passphrase {
             Source::Terminal if !io::stdin().is_terminal() => {
                 return Err(PassphraseError::NoTerminal);
             }
+            Source::Terminal if is_in_background() => return Err(PassphraseError::Background),
             Source::Terminal => {
                 return Self::ask(purpose, &mut |prompt| {
                     rpassword::prompt_password(prompt).map(Zeroizing::new)
@@ -114,14 +129,8 @@ impl Passphrase {
             let answer = prompt(text).map_err(PassphraseError::Terminal)?;
             Self::new(Zeroizing::new(answer.as_bytes().to_vec()))
         };
-        let Purpose::Protect { what, weak } = purpose else { return ask("Passphrase: ") };
-        let length = match weak {
-            true => String::new(),
-            false => format!(" It needs at least {SHORTEST} characters; five words are good."),
-        };
-        let mut before = format!(
-            "Choose a passphrase for {what}.{length} Nobody can reset it: without it, {what} cannot be used.\n"
-        );
+        let Purpose::Protect { .. } = purpose else { return ask("Passphrase: ") };
+        let mut before = String::new();
         loop {
             let first = match ask(&format!("{before}New passphrase: ")) {
                 Ok(first) => first,
@@ -147,6 +156,11 @@ impl Passphrase {
         }
     }
 
+    /// Returns the same passphrase again, which is wiped when it is dropped.
+    pub(crate) fn again(&self) -> Self {
+        Self(SecretSlice::new(self.expose().into()))
+    }
+
     pub(super) fn expose(&self) -> &[u8] {
         self.0.expose_secret()
     }
@@ -156,6 +170,13 @@ impl fmt::Debug for Passphrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Passphrase([REDACTED])")
     }
+}
+
+/// Whether the terminal belongs to another process, such as the shell that started this one with
+/// `&`. What is typed would go there, and be displayed.
+fn is_in_background() -> bool {
+    rustix::termios::tcgetpgrp(io::stdin())
+        .is_ok_and(|foreground| foreground != rustix::process::getpgrp())
 }
 
 /// Text in Unicode normalization form C (UAX #15); other bytes as they are.

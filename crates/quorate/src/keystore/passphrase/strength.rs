@@ -38,7 +38,8 @@ const REMAINING: usize = 8;
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Weakness {
     #[error(
-        "the passphrase has {length} characters; a new one needs at least {SHORTEST}, for example five words"
+        "the passphrase has {length} character{}; a new one needs at least {SHORTEST}, for example five words",
+        if *length == 1 { "" } else { "s" }
     )]
     Short {
         /// In characters.

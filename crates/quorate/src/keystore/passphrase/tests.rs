@@ -115,9 +115,12 @@ fn a_new_passphrase_is_asked_for_until_it_is_typed_twice() {
 
     let (chosen, prompts) = asked(&protect(false), &[GOOD, GOOD]);
     assert_eq!(chosen.unwrap().expose(), GOOD.as_bytes());
+    assert_eq!(prompts[0], "New passphrase: ");
+    let introduction = protect(false).introduction().unwrap();
     for said in ["the keys of ada", "at least 15 characters", "Nobody can reset it"] {
-        assert!(prompts[0].contains(said), "{said}: {}", prompts[0]);
+        assert!(introduction.contains(said), "{said}: {introduction}");
     }
+    assert_eq!(Purpose::Open.introduction(), None);
     let (chosen, prompts) =
         asked(&protect(false), &["", "abc", GOOD, "other", GOOD, "", GOOD, GOOD]);
     assert_eq!(chosen.unwrap().expose(), GOOD.as_bytes());
