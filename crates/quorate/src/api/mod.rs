@@ -240,6 +240,10 @@ pub struct RequestView {
     pub was_approved: bool,
     /// The members that can still decide.
     pub undecided: BTreeSet<AccountName>,
+    /// Those of them whose nodes are offline, as the coordinator reports. Empty if this node is
+    /// offline.
+    #[serde(default)]
+    pub away: BTreeSet<AccountName>,
     /// The group's verifying key in hex.
     pub verifying_key: Option<String>,
     /// The signature, 64 bytes in hex.

@@ -10,7 +10,7 @@ use super::session::Session;
 use super::sign::{decided, show_done};
 use super::{Failure, Run};
 use crate::api::{Code, Command, Motion, Problem, RequestStage, RequestView};
-use crate::render::{Tone, group_advice, json, plural, request_details};
+use crate::render::{Tone, group_advice, json, plural, request_details, request_warnings};
 
 /// Approve a request
 ///
@@ -96,6 +96,9 @@ impl Approve {
             page.blank();
             page.sentence(consequence(&request));
         })?;
+        if self.yes.is_given() {
+            request_warnings(&request).iter().for_each(|warning| context.terminal.warn(warning));
+        }
         session.order(Command::Approve(Motion::Request(id)))?;
         let request = session.request(&id.to_string())?;
         if session.is_running_node() || request.state.is_final() {

@@ -151,7 +151,11 @@ fn decide(
                 text = "Without having looked at it?";
             }
             (Answer::Yes, _) => return Ok(()),
-            (Answer::View | Answer::No, _) => break,
+            (Answer::No, _) => break,
+            (Answer::View | Answer::Unclear, _) => {
+                let view = if question.look.is_some() { ", or v to view the document" } else { "" };
+                warn(&format!("answer y for yes, n for no{view}"));
+            }
         }
     }
     let problem = Problem::new(Code::Failed, format!("{}: the answer was no", question.no));
@@ -165,8 +169,9 @@ fn decide(
 enum Answer {
     Yes,
     View,
-    /// Everything else, also the end of the input.
+    /// Also an empty line, and the end of the input.
     No,
+    Unclear,
 }
 
 fn read(question: &str) -> Result<Answer, Problem> {
@@ -179,7 +184,8 @@ fn read(question: &str) -> Result<Answer, Problem> {
     Ok(match answer.trim().to_lowercase().as_str() {
         "y" | "yes" => Answer::Yes,
         "v" | "view" => Answer::View,
-        _ => Answer::No,
+        "" | "n" | "no" => Answer::No,
+        _ => Answer::Unclear,
     })
 }
 
@@ -204,7 +210,7 @@ mod tests {
         assert_eq!(decided(Some(&unseen), &[Answer::Yes, Answer::Yes]), (Ok(()), 1));
         for (look, answers) in [
             (None, [Answer::No].as_slice()),
-            (None, &[Answer::View]),
+            (None, &[Answer::View, Answer::Unclear, Answer::No]),
             (Some(&unseen), &[Answer::No]),
             (Some(&unseen), &[Answer::Yes, Answer::No]),
         ] {

@@ -59,8 +59,10 @@ impl<'a> Progress<'a> {
             crate::api::RequestStage::Open => view.undecided.iter().collect(),
             _ => Vec::new(),
         };
-        let waiting =
-            waiting.into_iter().map(|name| (Tone::Warn, format!("{name}: has not decided")));
+        let waiting = waiting.into_iter().map(|name| match view.away.contains(name) {
+            true => (Tone::Bad, format!("{name}: has not decided, and is offline")),
+            false => (Tone::Warn, format!("{name}: has not decided")),
+        });
         self.show(&request_sentence(view), approved.chain(refused).chain(waiting).collect());
         Ok(())
     }

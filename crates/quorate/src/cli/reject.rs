@@ -64,7 +64,14 @@ impl Reject {
                     request_details(page, &request, now());
                 })?;
                 let reason = self.reason.clone();
-                session.order(Command::Reject { motion: Motion::Request(id), reason })?;
+                let order = Command::Reject { motion: Motion::Request(id), reason };
+                session.order(order).map_err(|problem| match request.requester == account {
+                    true => problem.hint(format!(
+                        "to withdraw it as its requester: quorate request withdraw {}",
+                        id.short()
+                    )),
+                    false => problem,
+                })?;
                 "rejected"
             }
         };

@@ -129,7 +129,9 @@ fn details(page: &mut Page, status: &StatusView) {
     for (account, its_roles) in &status.accounts {
         let (tone, is) = match status.online.contains(account) {
             true => (Tone::Good, "online"),
-            false => (Tone::Faint, "offline"),
+            false if status.connected => (Tone::Faint, "offline"),
+            // The coordinator reports who is online.
+            false => (Tone::Faint, "not known while there is no connection"),
         };
         page.item(tone, format!("{account}: {is} ({})", commas(its_roles)));
     }

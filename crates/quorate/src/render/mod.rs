@@ -26,7 +26,9 @@ pub(crate) use group::{
 };
 pub(crate) use page::{Page, Stream, Tone, clean, wrap};
 pub(crate) use problem::hint;
-pub(crate) use request::{request, request_details, request_in_list, request_sentence};
+pub(crate) use request::{
+    request, request_details, request_in_list, request_sentence, warnings as request_warnings,
+};
 pub(crate) use share::hindered;
 pub(crate) use status::{
     Concern, account_advice, blocked_advice, blocked_sentence, clock_sentence, concern,

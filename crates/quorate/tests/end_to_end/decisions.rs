@@ -129,6 +129,8 @@ fn a_requester_asks_and_an_auditor_sees() {
     for name in ["rex", "amy"] {
         system.run(name, &format!("approve {id} --yes")).fails(6, &["is not a member"]);
     }
+    let line = format!("reject {id} --yes --reason mistake");
+    system.run("rex", &line).fails(6, &["is not a member", "quorate request withdraw"]);
     for name in ["ben", "carol"] {
         system.run(name, &format!("approve {id} --yes")).succeeds();
     }

@@ -66,6 +66,10 @@ pub(crate) fn request(
     let group = node.state().groups().get(&state.request.group);
     let undecided: BTreeSet<AccountName> =
         group.map(|group| state.undecided(group).cloned().collect()).unwrap_or_default();
+    let away = match node.connected() {
+        true => undecided.difference(node.online()).cloned().collect(),
+        false => BTreeSet::new(),
+    };
     let (signature, signature_index, signers) = match &state.status {
         Status::Signed { index, signature, signers } => {
             (Some(hex(signature)), Some(*index), signers.clone())
@@ -97,6 +101,7 @@ pub(crate) fn request(
         refusals: state.refusals.clone(),
         was_approved: state.was_approved,
         undecided,
+        away,
         verifying_key: group
             .and_then(|group| group.key.as_ref())
             .map(|key| hex(key.public.verifying_key().as_bytes())),
