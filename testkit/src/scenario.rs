@@ -262,7 +262,7 @@ impl Scenario {
             let at = chance.up_to(6_000);
             changes.insert(0, PlannedChange { at, min_signers, members: Vec::new(), repairs });
         }
-        // Neither are those of malicious members retired.
+        // Groups with malicious members are not retired.
         let retires = attacks.is_empty() && chance.happens(150);
         let retires_at = retires.then(|| chance.up_to(15_000));
         Self {

@@ -195,9 +195,9 @@ pub enum CommandError {
     )]
     NotTaken(Refusal),
     #[error(
-        "this node did not get the document of this request: the coordinator does not have it, it is \
-         longer than config.limits.document_bytes in home.json permits, or it is not the one that \
-         was asked to be signed; the node's log says which"
+        "this node cannot get the document of this request: the coordinator does not have it, it \
+         exceeds config.limits.document_bytes in this node's home.json, or it differs from the \
+         document that the request names; the output of `quorate node run` contains the reason"
     )]
     NoDocument,
     #[error("the statement is too long for the log")]

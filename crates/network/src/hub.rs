@@ -420,17 +420,17 @@ fn too_many(limit: Exceeded) -> TowerToHyperService<Router> {
     let detail = match limit {
         Exceeded::PerAccount(limit) => {
             format!(
-                "the account has {limit} connections, which is its limit (connections_per_account)"
+                "the account has reached its limit of connections (config.connections.connections_per_account: {limit})"
             )
         }
         Exceeded::JoiningPerOrigin(limit) => {
             format!(
-                "{limit} others join from this address now, which is the limit (joining_per_address); try again"
+                "too many others are joining from this address (config.connections.joining_per_address: {limit}); try again"
             )
         }
         Exceeded::Joining(limit) => {
             format!(
-                "{limit} others join this IVN now, which is the limit (joining_connections); try again"
+                "too many others are joining this IVN (config.connections.joining_connections: {limit}); try again"
             )
         }
     };

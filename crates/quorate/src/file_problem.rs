@@ -13,7 +13,7 @@ pub enum FileProblem {
         /// The problem, if a parser found it.
         source: Option<Box<dyn Error + Send + Sync>>,
     },
-    #[error("{} has a setting that this version does not understand, and was left as it is; correct it: all settings are members of \"config\"", path.display())]
+    #[error("{} contains a setting with an unknown name or a wrong value; the file was not changed; correct the setting, and put it inside \"config\"", path.display())]
     Setting { path: PathBuf, source: Box<dyn Error + Send + Sync> },
     #[error("{} has format {found}, and this version of Quorate knows formats up to {known}; use the version that wrote it", path.display())]
     Newer { path: PathBuf, found: u64, known: u64 },

@@ -162,7 +162,7 @@ impl Quota {
     }
 
     pub(super) fn give_back(&mut self, account: &AccountName) {
-        // What time has given back already is not given back twice.
+        // If time has already given all credit back, there is nothing left to give back.
         let Some(spent) = self.accounts.get_mut(account).filter(|spent| spent.statements > 0)
         else {
             return;

@@ -244,9 +244,10 @@ impl Outbox {
         // logged. The account holder has to repeat a time-dependent statement, because this one
         // would keep the wrong time.
         let body = &entry.statement().body;
-        // A process that starts with little of the log announces itself before it knows of its
-        // account's latest statement, after which the start must come. So it is announced again:
-        // with what this node has verified since then, or later.
+        // A start must follow its account's latest statement. A process that has little of the log
+        // can announce its start before it knows of that statement, and is then rejected. It
+        // announces the start again: immediately if this node has verified more of the log since,
+        // otherwise after a pause.
         if matches!(body, Body::NodeStarted { .. }) {
             let is_outdated = matches!(reason, Refusal::Entries(Entries::Outdated { .. }));
             let knows_more = entry.statement().seen < state.size();

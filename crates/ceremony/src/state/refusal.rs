@@ -212,13 +212,13 @@ family! {
 family! {
     Changes {
         #[error(
-            "too few members of group \"{group}\" could approve this: {able}, and {needed} must; if \
+            "too few members of group \"{group}\" could approve this ({able}; it takes {needed}); if \
              the proposer's own approval does not count, let another member propose it"
         )]
         TooFewVoters { group: GroupName, able: usize, needed: u16 } = "too-few-voters",
         #[error(
-            "too few members of group \"{group}\" can use their shares: {able}, and {needed} are \
-             needed"
+            "too few members of group \"{group}\" can use their shares ({able}; it takes \
+             {needed})"
         )]
         TooFewShares { group: GroupName, able: usize, needed: usize } = "too-few-shares",
         #[error(

@@ -107,7 +107,7 @@ impl Approve {
             context.terminal.show("request", &json::request(&request), |page| {
                 page.verdict(Tone::Good, format!("approved: request {}", id.short()));
                 page.note(
-                    "Your node ran only within this command, and makes its part of the signature only while it runs:",
+                    "Your node ran only during this command, and it can only help to sign while it runs. Start it:",
                 );
                 page.copyable(context.command("quorate node run"));
             })?;

@@ -51,7 +51,7 @@ impl Failure {
                     size(limit)
                 );
                 Problem::new(Code::Failed, message)
-                    .hint("for documents, with their name and message, it is config.limits.document_bytes, in the home.json of nodes and coordinator")
+                    .hint("for a document with its name and message, the limit is config.limits.document_bytes in home.json of the coordinator and of every member")
             }
             Self::Io(error) if error.kind() == io::ErrorKind::NotFound => {
                 Problem::new(Code::Failed, format!("there is no file {name}"))

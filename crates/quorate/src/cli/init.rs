@@ -52,8 +52,8 @@ pub(super) struct Init {
     /// If it exists, the new IVN is added to it.
     #[arg(long, value_name = "DIR")]
     coordinator_home: Option<PathBuf>,
-    /// The address at which members reach the coordinator [default: that of the coordinator's home
-    /// if it exists, otherwise 127.0.0.1:7420]
+    /// The address at which members reach the coordinator [default: the existing coordinator's
+    /// address, otherwise 127.0.0.1:7420]
     #[arg(long, value_name = "HOST:PORT")]
     hub: Option<HubAddress>,
     /// The address at which the coordinator listens
@@ -63,7 +63,7 @@ pub(super) struct Init {
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<std::net::SocketAddr>,
     /// The first part of the log's name, for auditors: a host name or another URL without a scheme
-    /// [default: that of the coordinator's home if it exists, otherwise quorate]
+    /// [default: the existing coordinator's name, otherwise quorate]
     ///
     /// The name stays when the coordinator moves to another address.
     #[arg(long, value_name = "NAME")]
@@ -121,9 +121,9 @@ impl Run for Init {
 }
 
 impl Init {
-    /// The settings of the new IVN. At an existing coordinator, those that it has.
+    /// Returns the settings of the new IVN. An existing coordinator's settings are the defaults.
     fn plan(&self, coordinator_home: &Path) -> Result<Plan, Problem> {
-        // What is no coordinator's home is reported when it would become one.
+        // A directory that is not a coordinator's home is reported when the home is created.
         let existing = Home::<CoordinatorConfig>::read(coordinator_home).ok();
         let hub: Result<_, HubAddressError> = match (&self.hub, &existing) {
             (Some(hub), _) => Ok(hub.clone()),

@@ -52,10 +52,10 @@ impl Run for Status {
                     page.verdict(
                         tone,
                         format!(
-                            "The node of {account} is not running: it approves and signs nothing."
+                            "The node of {account} is not running, so it approves and signs nothing."
                         ),
                     );
-                    page.note(format!("Without it: {}", status_sentence(&status)));
+                    page.note(format!("Checked over a temporary connection: {}", status_sentence(&status)));
                 }
                 false => page.verdict(tone, status_sentence(&status)),
             }
@@ -131,7 +131,7 @@ fn details(page: &mut Page, status: &StatusView) {
             true => (Tone::Good, "online"),
             false if status.connected => (Tone::Faint, "offline"),
             // The coordinator reports who is online.
-            false => (Tone::Faint, "not known while there is no connection"),
+            false => (Tone::Faint, "unknown, because this node is not connected"),
         };
         page.item(tone, format!("{account}: {is} ({})", commas(its_roles)));
     }

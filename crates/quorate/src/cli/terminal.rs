@@ -106,8 +106,8 @@ impl Terminal {
         write_err(&lines.text);
     }
 
-    /// Prints a problem to stderr, and with `--json` to stdout too. Who sees both sees only the
-    /// JSON.
+    /// Prints a problem to stderr, and with `--json` to stdout too. If both are terminals, only the
+    /// JSON is printed.
     pub(super) fn problem(&self, problem: &Problem) {
         let mut lines = Page::new(self.err);
         lines.labelled("error:", Tone::Bad, &problem.message);

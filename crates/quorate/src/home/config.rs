@@ -240,7 +240,7 @@ pub(crate) const MOST_DOCUMENT_BYTES: u64 = 128 << 20;
 /// A limit of documents that could not be met.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "config.limits.document_bytes in home.json is {set}, and at most {MOST_DOCUMENT_BYTES} (128 MiB) can be signed"
+    "config.limits.document_bytes in home.json is {set}; it must be at most {MOST_DOCUMENT_BYTES} (128 MiB)"
 )]
 pub(crate) struct TooLongDocuments {
     set: u64,

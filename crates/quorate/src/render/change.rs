@@ -57,7 +57,7 @@ pub(crate) fn awaited_approvals(
     };
     if undecided.is_empty() {
         return format!(
-            "Needs {}, and nobody who could give it can act now: {approved} of {required} so far{rejected}.",
+            "Needs {}, but no member that has not decided can act now: {approved} of {required} so far{rejected}.",
             plural(missing, "more approval", "more approvals"),
         );
     }

@@ -131,7 +131,7 @@ pub(crate) fn decisions(page: &mut Page, file: &str, sha256: &str, found: &Docum
         page.field(
             "void",
             format!(
-                "{}, {} ({}): {} decided again later, or was suspended, removed or left the group",
+                "{}, {} ({}): {} later decided again, left the group, or was suspended or removed",
                 decided(decision),
                 decision.account,
                 utc(decision.at),

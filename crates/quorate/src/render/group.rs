@@ -259,7 +259,7 @@ pub(crate) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
     }
     if view.min_signers == view.max_signers {
         page.note(
-            "All members have to sign, so one lost share ends the key; fewer signers than members avoid that.",
+            "Every member must sign, so the group can never sign again if one share is lost. A min_signers below the number of members avoids this.",
         );
     }
     page.title("Members");

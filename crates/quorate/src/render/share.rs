@@ -30,11 +30,11 @@ pub(crate) fn share_state(share: Share) -> &'static str {
     }
 }
 
-/// `4 of 5 shares are healthy, 3 are needed; carol not proved for 9 days`.
+/// `4 of 5 shares healthy, 3 needed; carol not proved for 9 days`.
 pub(crate) fn shares(view: &GroupView, now: Timestamp) -> String {
     let (needed, members) = (view.min_signers, view.max_signers);
     let healthy = view.healthy.unwrap_or_default();
-    let mut sentence = format!("{healthy} of {members} shares are healthy, {needed} are needed");
+    let mut sentence = format!("{healthy} of {members} shares healthy, {needed} needed");
     for member in &view.members {
         let why = match member.share {
             None | Some(Share::Shown(Health::Healthy { .. })) => continue,

@@ -132,7 +132,7 @@ fn open_coordinator(plan: &Plan, path: &Path) -> Result<CoordinatorHome, SetupEr
             Err(differs("the deployment", &found.deployment, &asked.deployment))
         }
         Some(found) if found.listen != asked.listen => {
-            Err(differs("listening at", &found.listen, &asked.listen))
+            Err(differs("the listen address", &found.listen, &asked.listen))
         }
         _ => Ok(home),
     }

@@ -264,7 +264,7 @@ fn an_ivn_is_founded_with_two_homes_and_never_twice() {
         .says(2, &["is for the hub 127.0.0.1:7420, not 127.0.0.1:1"]);
     place
         .run("init --admin eve --home eve --coordinator-home coordinator --listen 127.0.0.1:1 --passphrase-file pass")
-        .says(2, &["is for listening at 127.0.0.1:7420, not 127.0.0.1:1"]);
+        .says(2, &["is for the listen address 127.0.0.1:7420, not 127.0.0.1:1"]);
     assert_eq!(place.files(), before);
 }
 

@@ -413,7 +413,7 @@ fn two_copies_of_a_node_report_it_and_sign_nothing() {
         .run("ada", "account suspend carol --yes")
         .fails(6, &["1 healthy would be left", "--force"]);
     let shown = system.run("ada", "group show board").succeeds().stdout;
-    assert!(shown.contains("2 are needed; ben runs two copies of its node"), "{shown}");
+    assert!(shown.contains("2 needed; ben runs two copies of its node"), "{shown}");
     system.kill("copy");
     system.stop("ben");
     system.start_process("ben");

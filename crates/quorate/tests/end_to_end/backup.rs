@@ -135,7 +135,7 @@ fn a_backup_of_an_old_epoch_is_refused_with_a_working_hint() {
         assert!(status.contains(text), "{status}");
     }
     let shown = system.run("ben", "group show board").succeeds().stdout;
-    assert!(shown.contains("2 are needed; ben has no share on this node"), "{shown}");
+    assert!(shown.contains("2 needed; ben has no share on this node"), "{shown}");
     let made = system.run("ben", "node backup --out poor.backup").succeeds();
     assert!(made.stderr.contains("no share of board is in the backup"), "{}", made.stderr);
     let asked = system.run("carol", "sign contract --group board --json").succeeds().json();

@@ -1,4 +1,4 @@
-//! Two IVNs at one coordinator: what one of them uses up is not missing for the other.
+//! Checks that an IVN which reaches its limits does not affect another IVN of the same coordinator.
 
 use std::fs;
 

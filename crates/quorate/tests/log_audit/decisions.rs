@@ -268,7 +268,10 @@ fn a_copied_log_is_shown_by_request_account_kind_group_and_time() {
     assert_eq!(indexes(&["--kind", "approval"]), [last - 1]);
     assert_eq!(indexes(&["--request", &request.short(), "--account", "cyd"]), [last - 2]);
     assert!(indexes(&["--group", "board"]).ends_with(&about));
-    assert_eq!(indexes(&["--group", "desk"]), [0; 0]);
+    // Probably a typing error, which must not look like an answer.
+    let nothing = quorate(place.path(), &["log", "show", &directory, "--group", "desk"]);
+    assert_eq!(nothing.status.code(), Some(1));
+    assert!(text(&nothing).contains("matches these options"), "{}", text(&nothing));
     assert_eq!(indexes(&["--all"]).len() as u64, last + 1);
     assert!((indexes(&["--limit", "1000"]).len() as u64) < last + 1);
     assert_eq!(indexes(&["--limit", "2"]), [last - 1, last]);

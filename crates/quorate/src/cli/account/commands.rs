@@ -176,7 +176,7 @@ impl Run for Remove {
         let command = Command::Remove(self.name.clone());
         decide(context, &session, &view, command, "removed", |page, after| {
             page.sentence(
-                "It is still listed in its groups and still has its shares. Remove it from them, which gives everyone else new shares:",
+                "The account is still listed in its groups and still has its shares. Remove the account from its groups, so that the other members get new shares:",
             );
             share_loss_check::needs(page, after, Loss::Removed);
             page.sentence(

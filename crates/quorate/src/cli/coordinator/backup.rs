@@ -89,6 +89,6 @@ pub(super) fn describe(page: &mut Page, label: &CoordinatorLabel) {
     page.field("hub", &label.hub);
     for ivn in &label.ivns {
         page.field("IVN", format!("\"{}\", {}", ivn.name, ivn.ivn));
-        page.field("log", format!("size {} when it was made", ivn.log_size));
+        page.field("log", format!("size {} at the time of the backup", ivn.log_size));
     }
 }

@@ -14,7 +14,7 @@ use crate::log_audit::prove;
 use crate::render::{plural, rough};
 use crate::store::publish::CHECKPOINT;
 
-/// A certificate that is good for more seconds than this was made without an end.
+/// A certificate that remains valid for more seconds than this was made without an expiry date.
 const CENTURY: u64 = 100 * 365 * 24 * 3600;
 
 /// Checks all of a coordinator.

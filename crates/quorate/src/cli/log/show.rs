@@ -96,9 +96,9 @@ impl Run for Show {
             || self.account.is_some()
             || self.kind.is_some();
         if entries.is_empty() && names_something {
-            let message = format!("none of the {size} entries is what you asked for");
+            let message = format!("none of the {size} entries matches these options");
             return Err(Problem::new(Code::Failed, message)
-                .hint("look for a typing error; without these options, all entries are shown")
+                .hint("check the spelling; without --request, --group, --account and --kind, the log is displayed unfiltered")
                 .into());
         }
         let view = EntriesView { entries, size };

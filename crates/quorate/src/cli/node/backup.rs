@@ -153,7 +153,7 @@ fn under_another(
 pub(super) fn describe(page: &mut Page, label: &Label) {
     let Label { ivn, log_size, shares, .. } = label;
     page.field("IVN", ivn);
-    page.field("log", format!("size {log_size} when it was made"));
+    page.field("log", format!("size {log_size} at the time of the backup"));
     let in_use: Vec<(&GroupName, u64)> =
         shares.iter().filter_map(|share| Some((&share.group, share.epoch?))).collect();
     for (group, epoch) in &in_use {
