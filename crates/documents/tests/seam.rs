@@ -141,6 +141,15 @@ fn lines_of_any_length_are_read() {
 }
 
 #[test]
+fn text_after_a_signature_is_not_part_of_it() {
+    let mut file = sign(b"contract", &ssh("file"), &signer(1));
+    file.extend(b"-- \nsent from a phone\n");
+    verify(b"contract", &file, &public(&signer(1)), &ssh("file")).unwrap();
+    let within = String::from_utf8(file).unwrap().replacen('\n', "\nsent from a phone\n", 1);
+    assert!(verify(b"contract", within.as_bytes(), &public(&signer(1)), &ssh("file")).is_err());
+}
+
+#[test]
 fn wrong_inner_lengths_are_refused_as_ssh_keygen_does() {
     let file = String::from_utf8(sign(b"contract", &ssh("file"), &signer(1))).unwrap();
     // The length of the signature, 00 00 00 53 after "sha512", becomes 00 0f 80 53.
