@@ -7,10 +7,7 @@ use std::sync::OnceLock;
 
 use quorate::backup::coordinator::CoordinatorBackup;
 use quorate::backup::{self, Backup};
-use quorate::home::{
-    ConnectionLimits, CoordinatorConfig, CoordinatorHome, Home, Limits, LogLimits, NodeConfig,
-    NodeHome, StorageLimits,
-};
+use quorate::home::{CoordinatorConfig, CoordinatorHome, Home, Limits, NodeConfig, NodeHome};
 use quorate::keystore::{
     BackupFile, CoordinatorBackupFile, CoordinatorKeys, Cost, NodeKeys, Passphrase,
     PassphraseProtector,
@@ -71,15 +68,11 @@ pub fn node_config() -> NodeConfig {
 
 /// Returns the configuration of a coordinator's home.
 pub fn coordinator_config() -> CoordinatorConfig {
-    CoordinatorConfig {
-        deployment: "sign.example.com".to_owned(),
-        listen: "127.0.0.1:8443".to_owned(),
-        hub: "hub.example.com:8443".to_owned(),
-        limits: Limits::default(),
-        storage: StorageLimits::default(),
-        log: LogLimits::default(),
-        connections: ConnectionLimits::default(),
-    }
+    CoordinatorConfig::new(
+        "sign.example.com".to_owned(),
+        "127.0.0.1:8443".to_owned(),
+        "hub.example.com:8443".to_owned(),
+    )
 }
 
 /// Reads bytes as `home.json` of either kind.

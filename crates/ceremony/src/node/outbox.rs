@@ -237,23 +237,21 @@ impl Outbox {
                     | Entries::TooMuchTogether { .. }
             )
         );
-        if is_of_the_moment {
-            call.wake_at(NodeDeadline::Clock, call.now.plus(CLOCK_PAUSE));
-        }
-        // A message of this process or of a session has no meaning without them, whenever it is
-        // logged. The account holder has to repeat a time-dependent statement, because this one
-        // would keep the wrong time.
         let body = &entry.statement().body;
         // A start must follow its account's latest statement. A process that has little of the log
         // can announce its start before it knows of that statement, and is then rejected. It
         // announces the start again: immediately if this node has verified more of the log since,
         // otherwise after a pause.
-        if matches!(body, Body::NodeStarted { .. }) {
-            let is_outdated = matches!(reason, Refusal::Entries(Entries::Outdated { .. }));
-            let knows_more = entry.statement().seen < state.size();
-            let pause = if is_outdated && knows_more { 0 } else { CLOCK_PAUSE };
+        let is_start = matches!(body, Body::NodeStarted { .. });
+        let is_outdated = matches!(reason, Refusal::Entries(Entries::Outdated { .. }));
+        if is_start || is_of_the_moment {
+            let knows_more = is_outdated && entry.statement().seen < state.size();
+            let pause = if knows_more { 0 } else { CLOCK_PAUSE };
             call.wake_at(NodeDeadline::Clock, call.now.plus(pause));
         }
+        // A message of this process or of a session has no meaning without them, whenever it is
+        // logged. The account holder has to repeat a time-dependent statement, because this one
+        // would keep the wrong time.
         let is_of_a_session =
             body.class().of_one_process || matches!(body, Body::CeremonyCertified { .. });
         let is_moot = is_of_a_session || is_of_the_moment || refutes(state, entry);

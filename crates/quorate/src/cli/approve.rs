@@ -7,10 +7,10 @@ use super::context::{Context, now};
 use super::look::Look;
 use super::run::each;
 use super::session::Session;
-use super::sign::{decided, show_done};
+use super::sign::{decided, show_done, show_done_and};
 use super::{Failure, Run};
 use crate::api::{Code, Command, Motion, Problem, RequestStage, RequestView};
-use crate::render::{Tone, group_advice, json, plural, request_details, request_warnings};
+use crate::render::{group_advice, plural, request_details, request_warnings};
 
 /// Approve a request
 ///
@@ -104,8 +104,7 @@ impl Approve {
         if session.is_running_node() || request.state.is_final() {
             show_done(context, &request, "approved")?;
         } else {
-            context.terminal.show("request", &json::request(&request), |page| {
-                page.verdict(Tone::Good, format!("approved: request {}", id.short()));
+            show_done_and(context, &request, "approved", |page| {
                 page.note(
                     "Your node ran only during this command, and it can only help to sign while it runs. Start it:",
                 );

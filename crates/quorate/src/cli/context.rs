@@ -82,11 +82,11 @@ impl Context {
     pub(super) fn home_passphrase(&self) -> Result<Passphrase, Problem> {
         let keys = NodeHome::keys_at(&self.node_home()?);
         let mut passphrase = self.passphrase(&Purpose::Open)?;
+        // Programs do not type.
+        if !self.may_ask() || self.source() != Source::Terminal {
+            return Ok(passphrase);
+        }
         for _ in 1..TRIES {
-            // Programs do not type.
-            if !self.may_ask() || self.names_passphrase() {
-                break;
-            }
             let protector = PassphraseProtector::new(passphrase.again(), Cost::RECOMMENDED);
             match NodeKeys::open(&keys, &protector) {
                 Err(KeystoreError::Protector {
@@ -102,23 +102,20 @@ impl Context {
         Ok(passphrase)
     }
 
-    /// Whether an option or variable says where the passphrase is.
-    fn names_passphrase(&self) -> bool {
-        let file = self.passphrase_file.as_ref().is_some_and(|path| !path.as_os_str().is_empty());
-        file || self.passphrase_command.as_ref().is_some_and(|line| !line.is_empty())
+    /// Where the passphrase of a home's keys comes from.
+    fn source(&self) -> Source {
+        let command = self.passphrase_command.clone().filter(|line| !line.is_empty());
+        match (command, self.passphrase_file.clone()) {
+            (Some(command), _) => Source::Command(command),
+            (None, Some(file)) => Source::File(file),
+            (None, None) => Source::Terminal,
+        }
     }
 
     /// Reads the passphrase of a home's keys, or asks for it.
     pub(super) fn passphrase(&self, purpose: &Purpose) -> Result<Passphrase, Problem> {
-        let file = self.passphrase_file.clone().filter(|path| !path.as_os_str().is_empty());
-        let command = self.passphrase_command.clone().filter(|line| !line.is_empty());
-        let source = match (command, file) {
-            (Some(command), _) => Source::Command(command),
-            (None, Some(file)) => Source::File(file),
-            (None, None) => Source::Terminal,
-        };
         let hint = "give a file with --passphrase-file or QUORATE_PASSPHRASE_FILE, or a command with --passphrase-command";
-        self.obtain(&source, purpose, "a passphrase", hint)
+        self.obtain(&self.source(), purpose, "a passphrase", hint)
     }
 
     /// Reads a passphrase that is to protect something new, other than the home's: from `file`, or

@@ -231,7 +231,8 @@ pub fn main() -> ExitCode {
     };
     let Global { home, passphrase_file, passphrase_command, json, quiet, no_input, color } =
         line.global;
-    let home = home.filter(|home| !home.as_os_str().is_empty());
+    let given = |path: &PathBuf| !path.as_os_str().is_empty();
+    let (home, passphrase_file) = (home.filter(given), passphrase_file.filter(given));
     let passphrases = (passphrase_file, passphrase_command);
     let terminal = Terminal::new(json, quiet, color);
     let context = match Context::new(terminal, grammar, home, passphrases, !no_input) {

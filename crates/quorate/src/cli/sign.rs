@@ -19,7 +19,7 @@ use super::session::{Session, Watched};
 use super::{Failure, Run, duration};
 use crate::api::{Answer, Code, Problem, Query, RequestStage, RequestView, SignAsk};
 use crate::launch::unexpected;
-use crate::render::{Tone, clause, commas, json, request_sentence};
+use crate::render::{Page, Tone, clause, commas, json, request_sentence};
 use crate::shell_quote::quoted;
 use crate::store::documents::{DocumentName, DocumentNote, DocumentPackage, InvalidNote};
 
@@ -285,9 +285,19 @@ pub(super) fn show_done(
     request: &RequestView,
     done: &str,
 ) -> Result<(), Failure> {
+    show_done_and(context, request, done, |page| page.note(request_sentence(request)))
+}
+
+/// As [`show_done`], with something else than where the request stands.
+pub(super) fn show_done_and(
+    context: &Context,
+    request: &RequestView,
+    done: &str,
+    rest: impl FnOnce(&mut Page),
+) -> Result<(), Failure> {
     context.terminal.show("request", &json::request(request), |page| {
         page.verdict(Tone::Good, format!("{done}: request {}", request.id.short()));
-        page.note(request_sentence(request));
+        rest(page);
     })?;
     Ok(())
 }

@@ -93,6 +93,14 @@ impl Served {
         HubClient::new(dialler.unwrap(), ClientOptions::default())
     }
 
+    /// Has ada store a document of this length. Returns its path and its package.
+    async fn stored(&self, length: usize) -> (String, Vec<u8>) {
+        let (path, bytes) = package(length);
+        let stored = self.ask("ada", Method::PUT, &path, Body::Bytes(bytes.clone())).await;
+        assert_eq!(stored.status.as_u16(), 204);
+        (path, bytes)
+    }
+
     async fn ask(&self, account: &str, method: Method, path: &str, body: Body) -> Answer {
         let client = self.client(account, SystemTime::now());
         client.request(method, path, body).await.unwrap()
@@ -130,9 +138,7 @@ async fn no_route_serves_an_account_that_may_not_connect() {
 #[tokio::test]
 async fn an_auditor_receives_the_title_of_a_document_only() {
     let served = served().await;
-    let (path, bytes) = package(1_000);
-    let stored = served.ask("ada", Method::PUT, &path, Body::Bytes(bytes.clone())).await;
-    assert_eq!(stored.status.as_u16(), 204);
+    let (path, bytes) = served.stored(1_000).await;
     let refused = served.ask("auditor", Method::GET, &path, Body::Empty).await;
     assert_eq!(code(&refused), "no-reader");
     let answer = served.ask("auditor", Method::GET, &format!("{path}/title"), Body::Empty).await;
@@ -149,9 +155,7 @@ async fn an_auditor_receives_the_title_of_a_document_only() {
 #[tokio::test]
 async fn an_account_at_its_limit_is_told_which_and_others_go_on() {
     let served = served().await;
-    let (path, bytes) = package(700_000);
-    let stored = served.ask("ada", Method::PUT, &path, Body::Bytes(bytes.clone())).await;
-    assert_eq!(stored.status.as_u16(), 204);
+    let (path, bytes) = served.stored(700_000).await;
     let (other, more) = package(600_000);
     let refused = served.ask("ada", Method::PUT, &other, Body::Bytes(more.clone())).await;
     assert_eq!((refused.status.as_u16(), code(&refused).as_str()), (507, "account-storage"));

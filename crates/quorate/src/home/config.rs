@@ -90,6 +90,21 @@ pub struct CoordinatorConfig {
     pub connections: ConnectionLimits,
 }
 
+impl CoordinatorConfig {
+    /// Returns the configuration with these addresses and all limits at their defaults.
+    pub fn new(deployment: String, listen: String, hub: String) -> Self {
+        Self {
+            deployment,
+            listen,
+            hub,
+            limits: Limits::default(),
+            storage: StorageLimits::default(),
+            log: LogLimits::default(),
+            connections: ConnectionLimits::default(),
+        }
+    }
+}
+
 /// How many requests a node sends at the same time, besides its link.
 pub(crate) const REQUESTS_AT_ONCE: usize = 8;
 

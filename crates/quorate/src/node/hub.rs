@@ -107,17 +107,19 @@ impl Hub {
         commitment: Digest,
         limit: u64,
     ) -> Result<Vec<u8>, Problem> {
-        let path = format!("/ivn/v1/documents/{commitment}");
-        let answer = self.request(http::Method::GET, &path, Body::Empty).await?;
-        let small = answer.body.len() as u64 <= limit;
-        if answer.status.is_success() && small { Ok(answer.body) } else { Err(refusal(&answer)) }
+        self.get(&format!("/ivn/v1/documents/{commitment}"), limit).await
     }
 
     /// Fetches the title of a document. The caller compares it with the commitment.
     pub(super) async fn document_title(&self, commitment: Digest) -> Result<Vec<u8>, Problem> {
         let path = format!("/ivn/v1/documents/{commitment}/title");
-        let answer = self.request(http::Method::GET, &path, Body::Empty).await?;
-        let small = answer.body.len() as u64 <= DocumentTitle::MAX_BYTES;
+        self.get(&path, DocumentTitle::MAX_BYTES).await
+    }
+
+    /// Fetches at most `limit` bytes.
+    async fn get(&self, path: &str, limit: u64) -> Result<Vec<u8>, Problem> {
+        let answer = self.request(http::Method::GET, path, Body::Empty).await?;
+        let small = answer.body.len() as u64 <= limit;
         if answer.status.is_success() && small { Ok(answer.body) } else { Err(refusal(&answer)) }
     }
 

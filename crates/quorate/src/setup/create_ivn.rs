@@ -20,10 +20,7 @@ use super::error::SetupError;
 use super::join::Choices;
 use super::keys::make_or_open;
 use super::undo::Undo;
-use crate::home::{
-    ConnectionLimits, CoordinatorConfig, CoordinatorHome, IvnDirectory, Limits, LogLimits,
-    NodeConfig, NodeHome, StorageLimits,
-};
+use crate::home::{CoordinatorConfig, CoordinatorHome, IvnDirectory, Limits, NodeConfig, NodeHome};
 use crate::keystore::{CoordinatorKeys, KeyProtector};
 use crate::store::coordinator::{CoordinatorStore, CoordinatorWrite};
 use crate::store::durable;
@@ -158,15 +155,7 @@ pub(super) async fn write_coordinator(
 }
 
 fn coordinator_config(plan: &Plan) -> CoordinatorConfig {
-    CoordinatorConfig {
-        deployment: plan.deployment.clone(),
-        listen: plan.listen.clone(),
-        hub: plan.hub.to_string(),
-        limits: Limits::default(),
-        storage: StorageLimits::default(),
-        log: LogLimits::default(),
-        connections: ConnectionLimits::default(),
-    }
+    CoordinatorConfig::new(plan.deployment.clone(), plan.listen.clone(), plan.hub.to_string())
 }
 
 fn node_config(

@@ -8,7 +8,7 @@ use quorate_ceremony::encoding::Base64;
 
 use super::*;
 use crate::file_problem::FileProblem;
-use crate::home::{ConnectionLimits, Limits, LogLimits, StorageLimits};
+use crate::home::Limits;
 
 fn node_config() -> NodeConfig {
     NodeConfig {
@@ -27,15 +27,7 @@ fn node_config() -> NodeConfig {
 }
 
 fn coordinator_config() -> CoordinatorConfig {
-    CoordinatorConfig {
-        deployment: "example.com".into(),
-        listen: "127.0.0.1:0".into(),
-        hub: "localhost:7000".into(),
-        limits: Limits::default(),
-        storage: StorageLimits::default(),
-        log: LogLimits::default(),
-        connections: ConnectionLimits::default(),
-    }
+    CoordinatorConfig::new("example.com".into(), "127.0.0.1:0".into(), "localhost:7000".into())
 }
 
 fn mode(path: &Path) -> u32 {

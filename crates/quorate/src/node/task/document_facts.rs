@@ -1,5 +1,7 @@
 //! Which documents a question is about, and what this node knows about them.
 
+use std::cmp::Reverse;
+
 use quorate_ceremony::effect::CommandError;
 use quorate_ceremony::names::Digest;
 use quorate_ceremony::state::RequestState;
@@ -43,9 +45,7 @@ impl Task {
                 self.machine.inbox(now()).iter().map(|(state, _)| state.request.document).collect()
             }
             Query::Requests => {
-                let mut all: Vec<_> = state.requests().values().filter(kept).collect();
-                all.sort_by_key(|request| std::cmp::Reverse(request.index));
-                all.into_iter().map(|state| state.request.document).collect()
+                state.requests().values().filter(kept).map(|state| state.request.document).collect()
             }
             _ => Vec::new(),
         }
@@ -67,6 +67,9 @@ impl Task {
             unknown.into_iter().partition(|commitment| state.may_read(account, *commitment));
         titles.retain(|commitment| state.may_read_title(account, *commitment));
         // A list must not fetch what there ever was. Later lists know more.
+        titles.sort_by_key(|commitment| {
+            Reverse(state.request_of_document(*commitment).map(|request| request.index))
+        });
         titles.truncate(TITLES_AT_ONCE);
         if is_list {
             documents.clear();

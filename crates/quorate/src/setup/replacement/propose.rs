@@ -12,9 +12,7 @@ use rand_core::CryptoRngCore;
 
 use super::history::Source;
 use super::{FORMAT, Kind, ReplacementFile};
-use crate::home::{
-    ConnectionLimits, CoordinatorConfig, CoordinatorHome, Limits, LogLimits, StorageLimits,
-};
+use crate::home::{CoordinatorConfig, CoordinatorHome};
 use crate::setup::SetupError;
 use crate::setup::create_ivn::write_coordinator;
 use crate::setup::undo::Undo;
@@ -74,15 +72,11 @@ pub async fn propose(
     let directory = home.ivn(state.ivn());
     write_coordinator(&directory, &authority, secrets, history.entries).await?;
     file.save(&directory)?;
-    home.save(CoordinatorConfig {
-        deployment: state.genesis().deployment.clone(),
-        listen: plan.listen.clone(),
-        hub: plan.hub.to_string(),
-        limits: Limits::default(),
-        storage: StorageLimits::default(),
-        log: LogLimits::default(),
-        connections: ConnectionLimits::default(),
-    })?;
+    home.save(CoordinatorConfig::new(
+        state.genesis().deployment.clone(),
+        plan.listen.clone(),
+        plan.hub.to_string(),
+    ))?;
     undo.keep();
     Ok(file)
 }
