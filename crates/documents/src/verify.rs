@@ -35,6 +35,11 @@ impl SignatureFile {
         let end = file.windows(ARMOR_END.len()).position(|bytes| bytes == ARMOR_END.as_bytes());
         let file = end.and_then(|end| file.get(..end + ARMOR_END.len())).unwrap_or(file);
         let envelope = SshSig::from_pem(rewrapped(file)).map_err(ReadError::Ssh)?;
+        // OpenSSH reads every version up to its own. There has never been one before 1, and other
+        // verifiers insist on it.
+        if envelope.version() != 1 {
+            return Err(ReadError::Ssh(ssh_key::Error::Version { number: envelope.version() }));
+        }
         // The parser does not compare an inner length with the outer one; OpenSSH does. Writing the
         // file again does too.
         let again = envelope.to_pem(LineEnding::LF).map_err(ReadError::Ssh)?;

@@ -150,6 +150,15 @@ fn text_after_a_signature_is_not_part_of_it() {
 }
 
 #[test]
+fn a_version_that_was_never_defined_is_refused() {
+    let file = String::from_utf8(sign(b"contract", &ssh("file"), &signer(1))).unwrap();
+    for (version, other) in [("AAAAAQ", "AAAAAA"), ("AAAAAQ", "AAAAAg")] {
+        let changed = file.replacen(version, other, 1);
+        assert!(SignatureFile::read(changed.as_bytes()).is_err(), "{other}");
+    }
+}
+
+#[test]
 fn wrong_inner_lengths_are_refused_as_ssh_keygen_does() {
     let file = String::from_utf8(sign(b"contract", &ssh("file"), &signer(1))).unwrap();
     // The length of the signature, 00 00 00 53 after "sha512", becomes 00 0f 80 53.
