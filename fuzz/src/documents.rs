@@ -2,7 +2,7 @@
 
 use quorate::store::documents::{DocumentName, DocumentPackage};
 use quorate_documents::keys::{self, to_jwk, to_pem, to_ssh};
-use quorate_documents::{Format, Namespace, Output, SignatureFile, finish, verify};
+use quorate_documents::{Format, Namespace, Output, Signature, SignatureFile, prepare, verify};
 
 use super::story::{self, DOCUMENT, NAME, SALT};
 
@@ -13,7 +13,7 @@ pub fn run(bytes: &[u8]) -> bool {
         let _ = (file.format(), file.verifying_key(), file.namespace());
         accepted = true;
         let story = super::story();
-        for output in [Output::Raw, story::output()] {
+        for output in ["raw".parse().unwrap(), story::output()] {
             if verify(DOCUMENT, bytes, &story.verifying_key, &output).is_ok() {
                 // The group signed only what an SSH signature covers.
                 assert_eq!(output, story::output());
@@ -28,7 +28,7 @@ pub fn run(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return accepted };
     if let Ok(key) = keys::read(text) {
         for written in
-            [to_pem(&key), to_jwk(&key), to_ssh(&key, "someone").unwrap(), hex::encode(key)]
+            [to_pem(&key), to_jwk(&key), to_ssh(&key, "someone").unwrap(), key.to_string()]
         {
             assert_eq!(keys::read(&written).unwrap(), key);
         }
@@ -51,7 +51,9 @@ pub fn package() -> Vec<u8> {
 
 pub fn signature_file() -> Vec<u8> {
     let story = super::story();
-    finish(DOCUMENT, &story::output(), &story.verifying_key, &story.signature).unwrap()
+    let output = story::output();
+    let prepared = prepare(DOCUMENT, &output, &story.verifying_key).unwrap();
+    prepared.finish(&[Signature::Ed25519(story.signature)]).unwrap()
 }
 
 /// Returns the inputs with which a fuzzer begins.
@@ -64,8 +66,8 @@ pub fn seeds() -> Vec<Vec<u8>> {
         to_pem(&key).into_bytes(),
         to_jwk(&key).into_bytes(),
         to_ssh(&key, "board").unwrap().into_bytes(),
-        hex::encode(key).into_bytes(),
-        br#"{"format":"ssh","namespace":"file"}"#.to_vec(),
+        key.to_string().into_bytes(),
+        br#""ssh:file""#.to_vec(),
         b"raw".to_vec(),
     ]
 }

@@ -39,7 +39,7 @@ fn signing(bytes: &[u8]) -> bool {
     let value = serde_json::to_string(&Base64(bytes.to_vec())).unwrap();
     let signed = |part: &str| {
         let payload = format!(
-            r#"{{"ivn":"{ivn}","session":"{session}","epoch":1,"subject":{{"of":"request","request":"{request}"}},"signer":"ada","part":{part}}}"#
+            r#"{{"ivn":"{ivn}","session":"{session}","epoch":1,"subject":{{"of":"request","request":"{request}"}},"number":0,"signer":"ada","part":{part}}}"#
         );
         let payload_type = "application/vnd.quorate.signing+json";
         let covered =
@@ -49,7 +49,8 @@ fn signing(bytes: &[u8]) -> bool {
         let json = format!(r#"{{"value":{value},"sig":{sig}}}"#);
         serde_json::from_str::<SignedPart>(&json).unwrap()
     };
-    let context = SigningSession { ivn, session, epoch: 1, subject: Subject::Request { request } };
+    let context =
+        SigningSession { ivn, session, epoch: 1, subject: Subject::Request { request }, number: 0 };
     let key = ada.identity.public();
 
     let theirs = signed(&format!(r#"{{"part":"commitments","commitments":{value}}}"#));

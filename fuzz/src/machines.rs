@@ -265,8 +265,8 @@ fn command(script: &mut Script<'_>) -> Command {
         _ => Command::Request {
             group: board(),
             document_type: None,
-            format: String::from_utf8_lossy(script.bytes()).into_owned(),
-            namespace: None,
+            output: String::from_utf8_lossy(script.bytes()).parse().unwrap_or_default(),
+            signatures: 1,
             document: story::document().commitment,
             expires_in: Some(u64::from(script.number())),
         },

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use quorate_ceremony::audit::{Anchor, Verdict, replay};
-use quorate_ceremony::document::{Documents, NotChecked};
-use quorate_ceremony::entry::{Author, Body, Entry, Request, Statement};
+use quorate_ceremony::document::{Documents, NotChecked, ToSign};
+use quorate_ceremony::entry::{Author, Body, Entry, Statement};
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::names::{EntryId, Timestamp};
+use quorate_ceremony::policy::Output;
 use quorate_ceremony::state::IvnState;
 use quorate_ceremony::test_world::signed_checkpoint;
 
@@ -107,9 +108,11 @@ pub fn fold_seeds() -> Vec<Vec<u8>> {
 struct Story;
 
 impl Documents for Story {
-    fn to_be_signed(&mut self, _: EntryId, request: &Request) -> Result<Vec<u8>, NotChecked> {
+    fn to_be_signed(&mut self, _: EntryId, wanted: &ToSign) -> Result<Vec<u8>, NotChecked> {
         let document = told::document();
-        if request.document == document.commitment && request.format == "ssh" {
+        if wanted.request.document == document.commitment
+            && wanted.request.output == Output::default()
+        {
             Ok(document.to_be_signed)
         } else {
             Err(NotChecked::NoDocument)

@@ -20,13 +20,13 @@ use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
 use quorate_ceremony::node;
 use quorate_ceremony::node::{Command, Motion, Node};
-use quorate_ceremony::policy::Policy;
+use quorate_ceremony::policy::{Output as AskedOutput, Policy};
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::test_world::{
     self, CoordinatorShell, NodeDisk, NodeShell, genesis_entry, invitation,
 };
 pub use quorate_ceremony::test_world::{board, name};
-use quorate_documents::{Format, Output, commitment, prepare};
+use quorate_documents::{Output, VerifyingKey, commitment, prepare};
 use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_protocol::Suite;
 use rand_chacha::ChaCha20Rng;
@@ -53,7 +53,7 @@ pub struct Story {
     /// The group's signature.
     pub signature: [u8; 64],
     /// The group's key.
-    pub verifying_key: [u8; 32],
+    pub verifying_key: VerifyingKey,
 }
 
 /// A message from or to the node of an account.
@@ -87,14 +87,19 @@ pub const NODE_CONFIG: node::Config =
 
 /// Returns the format of the signature file.
 pub fn output() -> Output {
-    Output::new(Format::Ssh, None).unwrap()
+    "ssh".parse().unwrap()
 }
 
 /// Returns the document as a node's shell submits it.
 pub fn document() -> Document {
+    // The bytes of an SSH signature do not depend on the key.
+    let (output, key) = (output(), VerifyingKey::Ed25519([0; 32]));
+    let prepared = prepare(DOCUMENT, &output, &key).unwrap();
     Document {
         commitment: Digest::new(commitment(&SALT, NAME, DOCUMENT)),
-        to_be_signed: prepare(DOCUMENT, &output()).into_bytes(),
+        signatures: 1,
+        number: 0,
+        to_be_signed: prepared.to_be_signed(&[]).unwrap(),
     }
 }
 
@@ -310,8 +315,8 @@ impl Stage {
         Command::Request {
             group: board(),
             document_type: None,
-            format: "ssh".to_owned(),
-            namespace: Some("file".to_owned()),
+            output: AskedOutput::default(),
+            signatures: 1,
             document: document().commitment,
             expires_in: None,
         }
@@ -436,7 +441,7 @@ impl Story {
             checkpoint: stage.coordinator.published().unwrap().clone(),
             request,
             signature: signature.0.as_slice().try_into().unwrap(),
-            verifying_key: verifying_key.try_into().unwrap(),
+            verifying_key: VerifyingKey::from_bytes(verifying_key).unwrap(),
             log: stage.log,
             said: stage.said,
             disks: stage.disks,

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use quorate_ceremony::entry::{AbortReason, GroupDefinition, Invitation};
 use quorate_ceremony::names::{AccountName, Digest, GroupName, Timestamp};
 use quorate_ceremony::node::{Command, Motion, Node, Proposal};
+use quorate_ceremony::policy::Output;
 use quorate_ceremony::state::{Change, ChangeEnd, Group, RequestState, Status};
 use quorate_protocol::Suite;
 
@@ -269,8 +270,8 @@ impl Plan {
         wanted.map(|(k, _)| Command::Request {
             group: self.group.clone(),
             document_type: None,
-            format: "ssh".to_owned(),
-            namespace: Some("file".to_owned()),
+            output: Output::default(),
+            signatures: signatures_of(k),
             document: self.document(k),
             expires_in: None,
         })
@@ -369,7 +370,7 @@ impl Plan {
                 }
                 Some((
                     _,
-                    Status::Signed { .. }
+                    Status::Signed
                     | Status::Rejected
                     | Status::Withdrawn
                     | Status::GroupRetired
@@ -407,4 +408,9 @@ impl Plan {
             && planned
                 .is_some_and(|planned| planned.votes.iter().all(|vote| *vote == Vote::Approve))
     }
+}
+
+/// Every third request takes two signatures.
+fn signatures_of(request: usize) -> u8 {
+    if request % 3 == 1 { 2 } else { 1 }
 }

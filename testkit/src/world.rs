@@ -81,6 +81,7 @@ impl World {
             session,
             epoch: state.epoch_of(subject).unwrap_or(1),
             subject,
+            number: state.number_of(subject),
         };
         let mut commitments = BTreeMap::new();
         for (account, signed) in self.packages.get(&(by.clone(), session))? {

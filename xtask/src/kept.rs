@@ -10,7 +10,8 @@ use crate::failure::Failure;
 ///
 /// [`Failure::Checks`] if they cannot be written.
 pub(crate) fn run(seeds: bool, workspace: &Workspace) -> Result<(), Failure> {
-    let test = ["test", "--package", "quorate", "--test", "bytes", "written::"];
+    // The whole workspace, so that its features are those of every other build.
+    let test = ["test", "--workspace", "--test", "bytes", "written::"];
     let written = command(&workspace.root, test)
         .env("QUORATE_WRITE", if seeds { "seeds" } else { "kept" })
         .status();

@@ -20,7 +20,8 @@ pub const HELD_BY_NODE: usize = 64 << 20;
 pub(crate) struct Held {
     limit: usize,
     bytes: usize,
-    documents: BTreeMap<EntryId, Arc<[u8]>>,
+    /// The bytes, and the number of the signature that covers them.
+    documents: BTreeMap<EntryId, (u8, Arc<[u8]>)>,
     /// The requests of the held documents, from the oldest to the latest.
     order: VecDeque<EntryId>,
 }
@@ -30,18 +31,19 @@ impl Held {
         Self { limit, bytes: 0, documents: BTreeMap::new(), order: VecDeque::new() }
     }
 
-    pub(crate) fn get(&self, request: EntryId) -> Option<Arc<[u8]>> {
-        self.documents.get(&request).cloned()
+    pub(crate) fn get(&self, request: EntryId, number: u8) -> Option<Arc<[u8]>> {
+        let (held, bytes) = self.documents.get(&request)?;
+        (*held == number).then(|| bytes.clone())
     }
 
     /// Holds these bytes if they are within the limit, in place of the oldest ones.
-    pub(crate) fn insert(&mut self, request: EntryId, to_be_signed: Vec<u8>) {
+    pub(crate) fn insert(&mut self, request: EntryId, number: u8, to_be_signed: Vec<u8>) {
         self.remove(request);
         if to_be_signed.len() > self.limit {
             return;
         }
         self.bytes += to_be_signed.len();
-        self.documents.insert(request, to_be_signed.into());
+        self.documents.insert(request, (number, to_be_signed.into()));
         self.order.push_back(request);
         while self.bytes > self.limit
             && let Some(oldest) = self.order.pop_front()
@@ -58,7 +60,7 @@ impl Held {
     }
 
     fn forget(&mut self, request: EntryId) {
-        if let Some(document) = self.documents.remove(&request) {
+        if let Some((_, document)) = self.documents.remove(&request) {
             self.bytes -= document.len();
         }
     }
@@ -86,13 +88,14 @@ mod tests {
                 let request = EntryId::new([request; 32]);
                 match removes {
                     true => held.remove(request),
-                    false => held.insert(request, vec![1; length]),
+                    false => held.insert(request, 1, vec![1; length]),
                 }
-                let counted: usize = held.documents.values().map(|document| document.len()).sum();
+                let counted: usize = held.documents.values().map(|(_, bytes)| bytes.len()).sum();
                 prop_assert_eq!(held.bytes(), counted);
                 prop_assert!(counted <= LIMIT);
                 prop_assert_eq!(held.order.len(), held.documents.len());
-                prop_assert_eq!(held.get(request).is_some(), !removes && length <= LIMIT);
+                prop_assert_eq!(held.get(request, 1).is_some(), !removes && length <= LIMIT);
+                prop_assert!(held.get(request, 0).is_none());
             }
         }
     }

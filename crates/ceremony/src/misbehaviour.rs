@@ -211,9 +211,9 @@ impl BadEntry {
             return Err(NotProved::Sound { index });
         };
         let request = *request;
-        let asked = state.request(request).map_err(|_| NotProved::Sound { index })?;
+        let wanted = state.next_to_sign(request).ok_or(NotProved::Sound { index })?;
         let message = documents
-            .to_be_signed(request, &asked.request)
+            .to_be_signed(request, &wanted)
             .map_err(|_| NotProved::NeedsDocument { index, request })?;
         if is_false_signature(state, &entry, &message) {
             Ok(Proved::FalseSignature { index, request })

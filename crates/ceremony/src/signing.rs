@@ -41,6 +41,7 @@ struct SigningStatement<'a> {
     session: SessionId,
     epoch: u64,
     subject: Subject,
+    number: u8,
     signer: &'a AccountName,
     part: Part<'a>,
 }
@@ -81,13 +82,16 @@ pub struct SigningSession {
     /// fault there.
     pub epoch: u64,
     pub subject: Subject,
+    /// Which of its subject's signatures the session makes: the number of those before it in the
+    /// log.
+    pub number: u8,
 }
 
 #[expect(missing_docs, reason = "the names say it")]
 impl SigningSession {
     fn covered(&self, signer: &AccountName, part: Part<'_>) -> Vec<u8> {
-        let Self { ivn, session, epoch, subject } = *self;
-        let statement = SigningStatement { ivn, session, epoch, subject, signer, part };
+        let Self { ivn, session, epoch, subject, number } = *self;
+        let statement = SigningStatement { ivn, session, epoch, subject, number, signer, part };
         // Serialising plain structs to memory cannot fail.
         let payload = serde_json::to_vec(&statement).unwrap_or_default();
         pre_authentication_encoding(PAYLOAD_TYPE, &payload)

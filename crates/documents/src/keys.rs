@@ -5,13 +5,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use ed25519_dalek::VerifyingKey;
 use serde::Deserialize;
 
-use crate::{Namespace, ssh};
+use crate::error::Namespace;
+use crate::format::ssh_key_blob;
+use crate::key::VerifyingKey;
 
 /// The key as SubjectPublicKeyInfo in PEM (RFC 8410 §4), for openssl. Ends with a newline.
-pub fn to_pem(verifying_key: &[u8; 32]) -> String {
+pub fn to_pem(verifying_key: &VerifyingKey) -> String {
+    let VerifyingKey::Ed25519(verifying_key) = verifying_key;
     let der = [SPKI_PREFIX.as_slice(), verifying_key].concat();
     format!("{PEM_BEGIN}\n{}\n{PEM_END}\n", STANDARD.encode(der))
 }
@@ -22,7 +24,7 @@ pub fn to_pem(verifying_key: &[u8; 32]) -> String {
 ///
 /// [`ExportError::Comment`], for a comment that has control characters, which could begin another
 /// line.
-pub fn to_ssh(verifying_key: &[u8; 32], comment: &str) -> Result<String, ExportError> {
+pub fn to_ssh(verifying_key: &VerifyingKey, comment: &str) -> Result<String, ExportError> {
     if comment.chars().any(char::is_control) {
         return Err(ExportError::Comment);
     }
@@ -31,7 +33,8 @@ pub fn to_ssh(verifying_key: &[u8; 32], comment: &str) -> Result<String, ExportE
 }
 
 /// The key as a JSON Web Key (RFC 8037 §2), without a newline.
-pub fn to_jwk(verifying_key: &[u8; 32]) -> String {
+pub fn to_jwk(verifying_key: &VerifyingKey) -> String {
+    let VerifyingKey::Ed25519(verifying_key) = verifying_key;
     // Written by hand because the members' order is that of RFC 8037's examples, and nothing here
     // needs escaping.
     format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(verifying_key))
@@ -45,7 +48,7 @@ pub fn to_jwk(verifying_key: &[u8; 32]) -> String {
 /// [`ExportError::Identity`], for an identity that is empty, has spaces or control characters, or
 /// would be read as a pattern, list or comment.
 pub fn allowed_signers_line(
-    verifying_key: &[u8; 32],
+    verifying_key: &VerifyingKey,
     identity: &str,
     namespaces: &[Namespace],
 ) -> Result<String, ExportError> {
@@ -77,7 +80,7 @@ pub enum ExportError {
 /// # Errors
 ///
 /// [`KeyError`], which states what the text is instead if that is recognisable.
-pub fn read(text: &str) -> Result<[u8; 32], KeyError> {
+pub fn read(text: &str) -> Result<VerifyingKey, KeyError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(KeyError::Empty);
@@ -93,7 +96,8 @@ pub fn read(text: &str) -> Result<[u8; 32], KeyError> {
     } else {
         read_hex(text)
     }?;
-    if usable(&key).is_none() { Err(KeyError::NotAPoint) } else { Ok(key) }
+    let key = VerifyingKey::Ed25519(key);
+    if key.is_usable() { Ok(key) } else { Err(KeyError::NotAPoint) }
 }
 
 /// Reads all verifying keys of a text: one in any notation of [`read`], or several lines with one
@@ -105,7 +109,7 @@ pub fn read(text: &str) -> Result<[u8; 32], KeyError> {
 /// # Errors
 ///
 /// [`KeyError`]; of several lines, the first that cannot be read, with its number.
-pub fn read_all(text: &str) -> Result<Vec<(usize, [u8; 32])>, KeyError> {
+pub fn read_all(text: &str) -> Result<Vec<(usize, VerifyingKey)>, KeyError> {
     let numbered = (1..).zip(text.lines());
     let lines: Vec<(usize, &str)> = numbered
         .filter(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
@@ -131,15 +135,6 @@ pub fn read_all(text: &str) -> Result<Vec<(usize, [u8; 32])>, KeyError> {
         (true, Some(error)) => Err(error),
         _ => Ok(keys),
     }
-}
-
-/// The point of a key that all verifiers treat alike: canonically encoded and not of small order.
-pub(crate) fn usable(verifying_key: &[u8; 32]) -> Option<VerifyingKey> {
-    let key = VerifyingKey::from_bytes(verifying_key).ok()?;
-    // `VerifyingKey::to_bytes` returns the bytes that the key was made from, so only compressing
-    // again reveals a second encoding.
-    let canonical = key.to_edwards().compress().as_bytes() == verifying_key;
-    (canonical && !key.is_weak()).then_some(key)
 }
 
 /// Why a text is not a verifying key.
@@ -234,8 +229,8 @@ fn read_hex(text: &str) -> Result<[u8; 32], KeyError> {
     Ok(key)
 }
 
-fn ssh_base64(verifying_key: &[u8; 32]) -> String {
-    STANDARD.encode(ssh::public_key_blob(verifying_key))
+fn ssh_base64(verifying_key: &VerifyingKey) -> String {
+    STANDARD.encode(ssh_key_blob(verifying_key))
 }
 
 /// The members of a JWK that matter here; RFC 7517 §4 requires readers to ignore others.
@@ -265,8 +260,9 @@ mod tests {
     const RFC_8037: &str =
         r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
 
-    fn key(seed: [u8; 32]) -> [u8; 32] {
-        ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key().to_bytes()
+    fn key(seed: [u8; 32]) -> VerifyingKey {
+        let key = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key();
+        VerifyingKey::Ed25519(key.to_bytes())
     }
 
     #[test]
@@ -339,7 +335,7 @@ mod tests {
         let rsa = "ssh-rsa AAAAB3NzaC1yc2E= me";
         assert_eq!(read_all(&a).unwrap(), [(1, one)]);
         assert_eq!(read_all(&format!("# mine\n{a}\n")).unwrap(), [(2, one)]);
-        let list = format!("{rsa}\n{a}\n\n# old\r\n{b}\r\n{}\n", hex::encode(one));
+        let list = format!("{rsa}\n{a}\n\n# old\r\n{b}\r\n{}\n", one);
         assert_eq!(read_all(&list).unwrap(), [(2, one), (5, two), (6, one)]);
         assert_eq!(read_all(&to_pem(&one)).unwrap(), [(1, one)]);
         assert!(matches!(read_all(&format!("{rsa}\n{rsa}")), Err(KeyError::OtherType(_))));
@@ -366,7 +362,7 @@ mod tests {
             prop_assert_eq!(read(&to_pem(&key).replace('\n', "\r\n")).unwrap(), key);
             prop_assert_eq!(read(&to_ssh(&key, &comment).unwrap()).unwrap(), key);
             prop_assert_eq!(read(&to_jwk(&key)).unwrap(), key);
-            prop_assert_eq!(read(&hex::encode(key)).unwrap(), key);
+            prop_assert_eq!(read(&key.to_string()).unwrap(), key);
         }
 
         #[test]

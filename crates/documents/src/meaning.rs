@@ -10,6 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
+/// The beginning of everything that a group signs with its key about itself, for instance that new
+/// shares are in use.
+pub const OWN: &[u8] = b"quorate/own/";
+/// The beginning of what an SSH signature covers (OpenSSH `PROTOCOL.sshsig`).
+pub(crate) const SSH: &[u8] = b"SSHSIG";
+
 /// A thing that a document is as well, for programs which trust the signer's key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]

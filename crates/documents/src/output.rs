@@ -5,241 +5,112 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A kind of signature file.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Format {
-    /// 64 bytes, the pure Ed25519 signature over the document: `openssl pkeyutl -verify -rawin`.
-    Raw,
-    /// An armored SSHSIG, SHA-512: `ssh-keygen -Y verify`, also read by git.
-    Ssh,
-}
+use crate::definition::Asked;
+use crate::error::OutputError;
+use crate::format::Format;
 
-impl Format {
-    /// Every format, for help texts and "did you mean".
-    pub const ALL: [Self; 2] = [Self::Raw, Self::Ssh];
-
-    /// The name in entries, on the command line and in the API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Ssh => "ssh",
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Format {
-    type Err = UnknownFormat;
-
-    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
-        Self::ALL.into_iter().find(|format| format.name() == name).ok_or(UnknownFormat)
-    }
-}
-
-/// A name that is not a [`Format`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("unknown signature format; the formats are raw and ssh")]
-pub struct UnknownFormat;
-
-/// The purpose of an SSH signature: a signature made for one namespace does not verify in another.
+/// What to produce from a signature: everything except document and key that decides the bytes to
+/// be signed.
 ///
-/// 1 to 64 visible ASCII characters, without those that have a meaning in an `allowed_signers` file
-/// (`"`, `,`, `*`, `?`, `!`, `\`).
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Namespace(String);
-
-impl Namespace {
-    /// The longest namespace, in bytes.
-    pub const MAX_LENGTH: usize = 64;
-
-    /// Checks a text and makes it a namespace.
-    ///
-    /// # Errors
-    ///
-    /// [`NamespaceError`], when it is empty, too long or has other characters.
-    pub fn new(namespace: impl Into<String>) -> Result<Self, NamespaceError> {
-        let namespace = namespace.into();
-        if namespace.is_empty() {
-            return Err(NamespaceError::Empty);
-        }
-        if namespace.len() > Self::MAX_LENGTH {
-            return Err(NamespaceError::TooLong(namespace.len()));
-        }
-        match namespace.chars().find(|&c| !c.is_ascii_graphic() || "\",*?!\\".contains(c)) {
-            Some(character) => Err(NamespaceError::Character(character)),
-            None => Ok(Self(namespace)),
-        }
-    }
-
-    /// The namespace as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The namespace of signatures over ordinary files: `file`, as `ssh-keygen`'s manual suggests.
-impl Default for Namespace {
-    fn default() -> Self {
-        Self("file".to_owned())
-    }
-}
-
-impl fmt::Display for Namespace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
-impl FromStr for Namespace {
-    type Err = NamespaceError;
-
-    fn from_str(namespace: &str) -> Result<Self, NamespaceError> {
-        Self::new(namespace)
-    }
-}
-
-impl TryFrom<String> for Namespace {
-    type Error = NamespaceError;
-
-    fn try_from(namespace: String) -> Result<Self, NamespaceError> {
-        Self::new(namespace)
-    }
-}
-
-impl From<Namespace> for String {
-    fn from(namespace: Namespace) -> Self {
-        namespace.0
-    }
-}
-
-/// Why a text is not a [`Namespace`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum NamespaceError {
-    #[error("a namespace cannot be empty; for ordinary files use \"file\"")]
-    Empty,
-    /// Longer than [`Namespace::MAX_LENGTH`]; its length in bytes.
-    #[error("a namespace has at most 64 bytes, this one has {0}")]
-    TooLong(usize),
-    #[error("a namespace cannot contain {0:?}; use letters, digits and - . _ @ /")]
-    Character(char),
-}
-
-/// What to produce from a signature: everything except the document that decides the bytes to be
-/// signed.
-///
-/// In an entry: `{"format":"raw"}` or `{"format":"ssh","namespace":"file"}`, nothing else; a
-/// missing namespace reads as `file`.
+/// Written `FORMAT`, `FORMAT:NAMESPACE` or `FORMAT:NAMESPACE?OPTIONS`, also in an entry. An output
+/// has one text: a default is written out, so `ssh` reads as `ssh:file`. Which namespaces and
+/// options there are is decided by the format's own file.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Fields", into = "Fields")]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Output {
-    /// [`Format::Raw`].
-    Raw,
-    /// [`Format::Ssh`].
-    Ssh { namespace: Namespace },
+#[serde(try_from = "String", into = "String")]
+pub struct Output {
+    format: Format,
+    asked: Asked,
 }
 
 impl Output {
-    /// Combines a format with its options; a missing namespace becomes [`Namespace::default`] where
-    /// there is one.
+    /// Combines a format with a namespace; a missing one becomes the format's default, where there
+    /// is one.
     ///
     /// # Errors
     ///
-    /// [`OutputError::NamespaceWithoutUse`], for a namespace with [`Format::Raw`]: the signature
-    /// would not cover it.
-    pub fn new(format: Format, namespace: Option<Namespace>) -> Result<Self, OutputError> {
-        match (format, namespace) {
-            (Format::Raw, None) => Ok(Self::Raw),
-            (Format::Raw, Some(_)) => Err(OutputError::NamespaceWithoutUse),
-            (Format::Ssh, namespace) => Ok(Self::Ssh { namespace: namespace.unwrap_or_default() }),
-        }
+    /// [`OutputError`], for a namespace that the format does not have.
+    pub fn new(format: Format, namespace: Option<&str>) -> Result<Self, OutputError> {
+        Self::with_options(format, namespace, None)
+    }
+
+    pub(crate) fn with_options(
+        format: Format,
+        namespace: Option<&str>,
+        options: Option<&str>,
+    ) -> Result<Self, OutputError> {
+        let namespace = format.served(namespace)?;
+        options.map(|options| format.definition().check_options(options)).transpose()?;
+        Ok(Self { format, asked: Asked { namespace, options: options.map(str::to_owned) } })
     }
 
     /// The kind of file.
     pub fn format(&self) -> Format {
-        match self {
-            Self::Raw => Format::Raw,
-            Self::Ssh { .. } => Format::Ssh,
-        }
+        self.format
     }
 
     /// The namespace, for formats that have one.
-    pub fn namespace(&self) -> Option<&Namespace> {
-        match self {
-            Self::Raw => None,
-            Self::Ssh { namespace } => Some(namespace),
-        }
+    pub fn namespace(&self) -> Option<&str> {
+        self.asked.namespace.as_deref()
+    }
+
+    /// The same without options: what a group has to serve.
+    pub fn without_options(&self) -> Self {
+        let asked = Asked { options: None, ..self.asked.clone() };
+        Self { asked, ..self.clone() }
+    }
+
+    pub(crate) fn asked(&self) -> &Asked {
+        &self.asked
+    }
+
+    /// How many signatures the output takes.
+    pub fn signatures(&self) -> u8 {
+        self.format.definition().signatures()
     }
 }
 
-/// `raw`, or `ssh:file` with the namespace.
 impl fmt::Display for Output {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Raw => f.pad(Format::Raw.name()),
-            Self::Ssh { namespace } => f.pad(&format!("{}:{namespace}", Format::Ssh)),
+        let mut text = self.format.name().to_owned();
+        if let Some(namespace) = &self.asked.namespace {
+            text.push(':');
+            text.push_str(namespace);
         }
+        if let Some(options) = &self.asked.options {
+            text.push('?');
+            text.push_str(options);
+        }
+        f.pad(&text)
     }
 }
 
-/// Reads `raw`, `ssh:NAMESPACE`, or `ssh`, which is `ssh:file`.
 impl FromStr for Output {
     type Err = OutputError;
 
     fn from_str(text: &str) -> Result<Self, OutputError> {
-        let (format, namespace) = match text.split_once(':') {
+        let (scope, options) = match text.split_once('?') {
             None => (text, None),
-            Some((format, namespace)) => (format, Some(namespace.parse()?)),
+            Some((scope, options)) => (scope, Some(options)),
         };
-        Self::new(format.parse()?, namespace)
+        let (format, namespace) = match scope.split_once(':') {
+            None => (scope, None),
+            Some((format, namespace)) => (format, Some(namespace)),
+        };
+        Self::with_options(format.parse()?, namespace, options)
     }
 }
 
-/// Options that cannot be combined, or a text that is no output.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum OutputError {
-    #[error(transparent)]
-    Format(#[from] UnknownFormat),
-    #[error(transparent)]
-    Namespace(#[from] NamespaceError),
-    #[error("a raw signature has no namespace; leave it out or choose the ssh format")]
-    NamespaceWithoutUse,
-}
-
-/// [`Output`] as it is written in an entry.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Fields {
-    format: Format,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    namespace: Option<Namespace>,
-}
-
-impl TryFrom<Fields> for Output {
+impl TryFrom<String> for Output {
     type Error = OutputError;
 
-    fn try_from(fields: Fields) -> Result<Self, OutputError> {
-        Self::new(fields.format, fields.namespace)
+    fn try_from(text: String) -> Result<Self, OutputError> {
+        text.parse()
     }
 }
 
-impl From<Output> for Fields {
+impl From<Output> for String {
     fn from(output: Output) -> Self {
-        match output {
-            Output::Raw => Self { format: Format::Raw, namespace: None },
-            Output::Ssh { namespace } => Self { format: Format::Ssh, namespace: Some(namespace) },
-        }
+        output.to_string()
     }
 }
 
@@ -248,48 +119,29 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::error::{Namespace, NamespaceError, UnknownFormat};
 
     #[test]
     fn format_names_read_back() {
-        for format in Format::ALL {
+        for format in Format::ALL.iter().copied() {
             assert_eq!(format.to_string().parse(), Ok(format));
-            assert_eq!(serde_json::to_string(&format).unwrap(), format!("\"{format}\""));
         }
         assert_eq!("pdf".parse::<Format>(), Err(UnknownFormat));
         assert_eq!("RAW".parse::<Format>(), Err(UnknownFormat));
     }
 
     #[test]
-    fn outputs_have_these_bytes_in_entries() {
-        let ssh = Output::new(Format::Ssh, None).unwrap();
-        assert_eq!(serde_json::to_string(&Output::Raw).unwrap(), r#"{"format":"raw"}"#);
-        assert_eq!(serde_json::to_string(&ssh).unwrap(), r#"{"format":"ssh","namespace":"file"}"#);
-        assert_eq!(serde_json::from_str::<Output>(r#"{"format":"ssh"}"#).unwrap(), ssh);
-    }
-
-    #[test]
-    fn outputs_read_back_as_people_write_them() {
+    fn an_output_has_one_text_in_entries_and_for_people() {
         for (text, written) in
             [("raw", "raw"), ("ssh", "ssh:file"), ("ssh:file", "ssh:file"), ("ssh:a:b", "ssh:a:b")]
         {
-            assert_eq!(text.parse::<Output>().unwrap().to_string(), written);
+            let output: Output = text.parse().unwrap();
+            assert_eq!(output.to_string(), written);
+            assert_eq!(serde_json::to_string(&output).unwrap(), format!("{written:?}"));
+            assert_eq!(written.parse(), Ok(output));
         }
-        for text in ["raw:file", "ssh:", "pdf", "", "ssh:a b"] {
+        for text in ["raw:file", "raw?a=b", "ssh:", "pdf", "", "ssh:a b", "ssh:file?a", "ssh?"] {
             assert!(text.parse::<Output>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn outputs_with_contradictory_or_unknown_fields_are_refused() {
-        for json in [
-            r#"{"format":"raw","namespace":"file"}"#,
-            r#"{"format":"raw","hash":"sha1"}"#,
-            r#"{"format":"ssh","namespace":""}"#,
-            r#"{"format":"ssh","namespace":"two words"}"#,
-            r#"{"format":"pdf"}"#,
-            r#"{"namespace":"file"}"#,
-        ] {
-            assert!(serde_json::from_str::<Output>(json).is_err(), "{json}");
         }
     }
 
@@ -309,7 +161,7 @@ mod tests {
         #[test]
         fn any_accepted_namespace_survives_an_entry(text in "\\PC{0,70}") {
             if let Ok(namespace) = Namespace::new(text) {
-                let output = Output::Ssh { namespace };
+                let output = Output::new("ssh".parse().unwrap(), Some(namespace.as_str())).unwrap();
                 let json = serde_json::to_string(&output).unwrap();
                 prop_assert_eq!(serde_json::from_str::<Output>(&json).unwrap(), output);
             }

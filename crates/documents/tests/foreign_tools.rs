@@ -9,24 +9,30 @@ use std::process::{Command, Stdio};
 
 use ed25519_dalek::{Signer, SigningKey};
 use quorate_documents::{
-    Format, Meaning, Namespace, Output, finish, keys, other_meaning, prepare, verify,
+    Meaning, Namespace, Output, Signature, VerifyingKey, keys, other_meaning, prepare, verify,
 };
 use tempfile::TempDir;
 
 const IDENTITY: &str = "board@example.com";
 
-fn public(seed: u8) -> [u8; 32] {
-    SigningKey::from_bytes(&[seed; 32]).verifying_key().to_bytes()
+fn public(seed: u8) -> VerifyingKey {
+    VerifyingKey::Ed25519(SigningKey::from_bytes(&[seed; 32]).verifying_key().to_bytes())
 }
 
 fn ssh(namespace: &str) -> Output {
-    Output::new(Format::Ssh, Some(Namespace::new(namespace).unwrap())).unwrap()
+    Output::new("ssh".parse().unwrap(), Some(namespace)).unwrap()
 }
 
 fn sign(document: &[u8], output: &Output, seed: u8) -> Vec<u8> {
-    let signature =
-        SigningKey::from_bytes(&[seed; 32]).sign(prepare(document, output).as_bytes()).to_bytes();
-    finish(document, output, &public(seed), &signature).unwrap()
+    let key = public(seed);
+    let prepared = prepare(document, output, &key).unwrap();
+    let mut made = Vec::new();
+    for _ in 0..prepared.signatures() {
+        let message = prepared.to_be_signed(&made).unwrap();
+        let signature = SigningKey::from_bytes(&[seed; 32]).sign(&message);
+        made.push(Signature::Ed25519(signature.to_bytes()));
+    }
+    prepared.finish(&made).unwrap()
 }
 
 /// Whether `tool` can be started; prints to stderr if not.
@@ -44,7 +50,7 @@ fn installed(tool: &str) -> bool {
     found
 }
 
-fn openssl_accepts(document: &[u8], signature: &[u8], key: &[u8; 32]) -> bool {
+fn openssl_accepts(document: &[u8], signature: &[u8], key: &VerifyingKey) -> bool {
     let dir = TempDir::new().unwrap();
     let file = |name: &str, content: &[u8]| {
         let path = dir.path().join(name);
@@ -63,7 +69,12 @@ fn openssl_accepts(document: &[u8], signature: &[u8], key: &[u8; 32]) -> bool {
     output.status.success()
 }
 
-fn ssh_keygen_accepts(document: &[u8], signature: &[u8], key: &[u8; 32], namespace: &str) -> bool {
+fn ssh_keygen_accepts(
+    document: &[u8],
+    signature: &[u8],
+    key: &VerifyingKey,
+    namespace: &str,
+) -> bool {
     let dir = TempDir::new().unwrap();
     let allowed =
         keys::allowed_signers_line(key, IDENTITY, &[Namespace::new(namespace).unwrap()]).unwrap();
@@ -87,7 +98,7 @@ fn openssl_accepts_raw_signatures_and_notices_changes() {
     }
     // OpenSSL 3.0's `-rawin` cannot read an empty file, so that case is not here.
     for document in [&b"a contract\n"[..], &[0; 100_000]] {
-        let file = sign(document, &Output::Raw, 1);
+        let file = sign(document, &"raw".parse().unwrap(), 1);
         assert!(openssl_accepts(document, &file, &public(1)));
         assert!(!openssl_accepts(document, &file, &public(2)));
         assert!(!openssl_accepts(&[document, b"!"].concat(), &file, &public(1)));

@@ -4,7 +4,7 @@
 use ed25519_dalek::{Signer, SigningKey};
 use proptest::prelude::*;
 use quorate_documents::{
-    Ambiguous, Format, Namespace, Output, ReadError, SignatureFile, VerifyError, check, finish,
+    Format, Output, ReadError, Signature, SignatureFile, Unsignable, VerifyError, VerifyingKey,
     prepare, verify,
 };
 
@@ -12,21 +12,42 @@ fn signer(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
-fn public(signer: &SigningKey) -> [u8; 32] {
-    signer.verifying_key().to_bytes()
+fn public(signer: &SigningKey) -> VerifyingKey {
+    VerifyingKey::Ed25519(signer.verifying_key().to_bytes())
+}
+
+fn format(name: &str) -> Format {
+    name.parse().unwrap()
+}
+
+fn raw() -> Output {
+    "raw".parse().unwrap()
 }
 
 fn ssh(namespace: &str) -> Output {
-    Output::new(Format::Ssh, Some(Namespace::new(namespace).unwrap())).unwrap()
+    Output::new(format("ssh"), Some(namespace)).unwrap()
 }
 
 fn outputs() -> [Output; 3] {
-    [Output::Raw, ssh("file"), ssh("contract@example.com")]
+    [raw(), ssh("file"), ssh("contract@example.com")]
+}
+
+/// The signatures that a file takes, one after the other.
+fn signatures(document: &[u8], output: &Output, signer: &SigningKey) -> Vec<Signature> {
+    let key = public(signer);
+    let prepared = prepare(document, output, &key).unwrap();
+    let mut made = Vec::new();
+    for _ in 0..prepared.signatures() {
+        let message = prepared.to_be_signed(&made).unwrap();
+        made.push(Signature::Ed25519(signer.sign(&message).to_bytes()));
+    }
+    assert!(prepared.to_be_signed(&made).is_err());
+    made
 }
 
 fn sign(document: &[u8], output: &Output, signer: &SigningKey) -> Vec<u8> {
-    let signature = signer.sign(prepare(document, output).as_bytes()).to_bytes();
-    finish(document, output, &public(signer), &signature).unwrap()
+    let made = signatures(document, output, signer);
+    prepare(document, output, &public(signer)).unwrap().finish(&made).unwrap()
 }
 
 #[test]
@@ -40,9 +61,16 @@ fn an_empty_document_can_be_signed() {
 #[test]
 fn a_signature_over_other_bytes_is_never_released() {
     for output in outputs() {
-        let signature = signer(1).sign(prepare(b"one", &output).as_bytes()).to_bytes();
-        assert!(finish(b"two", &output, &public(&signer(1)), &signature).is_err());
-        assert!(finish(b"one", &output, &public(&signer(2)), &signature).is_err());
+        let made = signatures(b"one", &output, &signer(1));
+        let finish = |document: &[u8], by: u8, made: &[Signature]| {
+            let key = public(&signer(by));
+            prepare(document, &output, &key).unwrap().finish(made).map(drop)
+        };
+        assert!(finish(b"one", 1, &made).is_ok());
+        assert!(finish(b"two", 1, &made).is_err());
+        assert!(finish(b"one", 2, &made).is_err());
+        assert!(finish(b"one", 1, &[]).is_err());
+        assert!(finish(b"one", 1, &[made.clone(), made.clone()].concat()).is_err());
     }
 }
 
@@ -51,14 +79,14 @@ fn a_file_by_another_key_names_both_keys() {
     let file = sign(b"contract", &ssh("file"), &signer(1));
     match verify(b"contract", &file, &public(&signer(2)), &ssh("file")) {
         Err(VerifyError::OtherKey { expected, found }) => {
-            assert_eq!(expected, hex::encode(public(&signer(2))));
-            assert_eq!(found, hex::encode(public(&signer(1))));
+            assert_eq!(expected, public(&signer(2)).to_string());
+            assert_eq!(found, public(&signer(1)).to_string());
         }
         result => panic!("{result:?}"),
     }
-    let file = sign(b"contract", &Output::Raw, &signer(1));
+    let file = sign(b"contract", &raw(), &signer(1));
     assert!(matches!(
-        verify(b"contract", &file, &public(&signer(2)), &Output::Raw),
+        verify(b"contract", &file, &public(&signer(2)), &raw()),
         Err(VerifyError::Mismatch)
     ));
 }
@@ -72,23 +100,26 @@ fn a_file_for_another_namespace_or_format_is_refused() {
         Err(VerifyError::OtherNamespace { expected, found }) if expected == "file" && found == "git"
     ));
     assert!(matches!(
-        verify(b"contract", &file, &key, &Output::Raw),
-        Err(VerifyError::OtherFormat { expected: Format::Raw, found: Format::Ssh })
+        verify(b"contract", &file, &key, &raw()),
+        Err(VerifyError::OtherFormat { expected, found }) if expected == "raw" && found == "ssh"
     ));
-    let file = sign(b"contract", &Output::Raw, &signer(1));
+    let file = sign(b"contract", &raw(), &signer(1));
     assert!(matches!(
         verify(b"contract", &file, &key, &ssh("file")),
-        Err(VerifyError::OtherFormat { expected: Format::Ssh, found: Format::Raw })
+        Err(VerifyError::OtherFormat { expected, found }) if expected == "ssh" && found == "raw"
     ));
 }
 
 #[test]
 fn files_say_what_they_are() {
-    let raw = SignatureFile::read(&sign(b"x", &Output::Raw, &signer(1))).unwrap();
-    assert_eq!((raw.format(), raw.verifying_key(), raw.namespace()), (Format::Raw, None, None));
+    let file = SignatureFile::read(&sign(b"x", &raw(), &signer(1))).unwrap();
+    assert_eq!(
+        (file.format(), file.verifying_key(), file.namespace()),
+        (format("raw"), None, None)
+    );
     let ssh = SignatureFile::read(&sign(b"x", &ssh("git"), &signer(1))).unwrap();
-    assert_eq!(ssh.format(), Format::Ssh);
-    assert_eq!(ssh.verifying_key(), Some(&public(&signer(1))));
+    assert_eq!(ssh.format(), format("ssh"));
+    assert_eq!(ssh.verifying_key(), Some(public(&signer(1))));
     assert_eq!(ssh.namespace(), Some("git"));
 }
 
@@ -99,7 +130,7 @@ fn a_key_of_small_order_verifies_nothing() {
     let mut signature = [0; 64];
     signature[0] = 1;
     assert!(matches!(
-        verify(b"anything", &signature, &identity, &Output::Raw),
+        verify(b"anything", &signature, &VerifyingKey::Ed25519(identity), &raw()),
         Err(VerifyError::UnusableKey)
     ));
 }
@@ -188,7 +219,9 @@ proptest! {
     #[test]
     fn preparing_again_gives_the_same_bytes(document: Vec<u8>, which in 0_usize..3) {
         let output = &outputs()[which];
-        prop_assert_eq!(prepare(&document, output), prepare(&document, output));
+        let key = public(&signer(1));
+        let bytes = || prepare(&document, output, &key).unwrap().to_be_signed(&[]).unwrap();
+        prop_assert_eq!(bytes(), bytes());
     }
 
     #[test]
@@ -208,9 +241,9 @@ proptest! {
 
     #[test]
     fn a_flipped_bit_of_a_raw_signature_is_noticed(at in 0_usize..64, bit in 0_u32..8) {
-        let mut file = sign(b"contract", &Output::Raw, &signer(1));
+        let mut file = sign(b"contract", &raw(), &signer(1));
         file[at] ^= 1 << bit;
-        prop_assert!(verify(b"contract", &file, &public(&signer(1)), &Output::Raw).is_err());
+        prop_assert!(verify(b"contract", &file, &public(&signer(1)), &raw()).is_err());
     }
 
     #[test]
@@ -239,13 +272,18 @@ proptest! {
 }
 
 #[test]
-fn a_raw_document_like_an_ssh_signatures_blob_is_rejected() {
-    let ssh = Output::new(Format::Ssh, None).unwrap();
-    let disguised = prepare(b"a contract that nobody was shown", &ssh).into_bytes();
-    assert!(check(&disguised, &Output::Raw).is_err());
-    assert!(check(&disguised, &ssh).is_ok(), "an SSH signature over it covers its hash");
+fn a_raw_document_that_means_something_else_is_refused() {
+    let key = public(&signer(1));
+    let refused =
+        |document: &[u8], output: &Output| prepare(document, output, &key).map(drop).err();
+    let output = ssh("file");
+    let blob = prepare(b"a contract that nobody was shown", &output, &key).unwrap();
+    let disguised = blob.to_be_signed(&[]).unwrap();
+    assert_eq!(refused(&disguised, &raw()), Some(Unsignable::Ssh));
+    assert_eq!(refused(&disguised, &ssh("file")), None, "an SSH signature covers its hash");
     let own = [b"quorate/own/activation/v1\0".as_slice(), &[7; 32]].concat();
-    assert_eq!(check(&own, &Output::Raw), Err(Ambiguous::Own));
-    assert!(check(&own, &ssh).is_ok());
-    assert!(check(b"a contract", &Output::Raw).is_ok());
+    assert_eq!(refused(&own, &raw()), Some(Unsignable::Own));
+    assert_eq!(refused(&own, &ssh("file")), None);
+    assert_eq!(refused(&[7; 64], &raw()), Some(Unsignable::Hash));
+    assert_eq!(refused(b"a contract", &raw()), None);
 }

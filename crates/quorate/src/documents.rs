@@ -6,11 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use quorate_ceremony::document::Document;
+use quorate_ceremony::document::{Document, ToSign};
 use quorate_ceremony::entry::Request;
 use quorate_ceremony::names::{Digest, EntryId, Timestamp};
 use quorate_ceremony::state::IvnState;
-use quorate_documents::{Format, Namespace, Output};
+use quorate_documents::{Output, Preview, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
 use crate::store::documents::{DocumentError, DocumentPackage, Documents};
@@ -197,22 +197,34 @@ const LOOK_EVERY: u64 = 600_000;
 /// Returns `None` if this version does not know the format, because it cannot determine what a
 /// signature would cover.
 pub(crate) fn output(request: &Request) -> Option<Output> {
-    let format: Format = request.format.parse().ok()?;
-    let namespace = match &request.namespace {
-        Some(namespace) => Some(Namespace::new(namespace.clone()).ok()?),
-        None => None,
-    };
-    Output::new(format, namespace).ok()
+    let text = request.output.to_string();
+    text.parse().ok().filter(|output: &Output| output.to_string() == text)
 }
 
-/// Prepares a document package for a state machine: the commitment and the bytes to sign. Returns
+/// Returns the bytes that a request's next signature covers, and how many signatures it takes.
 /// `None` also for a document that must not be signed in the requested format.
-pub(crate) fn prepared(package: &[u8], request: &Request) -> Option<Document> {
+pub(crate) fn to_be_signed(document: &[u8], wanted: &ToSign) -> Option<(u8, Vec<u8>)> {
+    let output = output(&wanted.request)?;
+    let key = VerifyingKey::from_bytes(wanted.key.as_bytes())?;
+    let earlier: Option<Vec<_>> =
+        wanted.earlier.iter().map(|signature| key.signature(signature)).collect();
+    let prepared = quorate_documents::prepare(document, &output, &key).ok()?;
+    Some((prepared.signatures(), prepared.to_be_signed(&earlier?).ok()?))
+}
+
+/// Returns what a document says, where people cannot read it themselves.
+pub(crate) fn preview(document: &[u8], wanted: &ToSign) -> Option<Preview> {
+    let output = output(&wanted.request)?;
+    let key = VerifyingKey::from_bytes(wanted.key.as_bytes())?;
+    quorate_documents::prepare(document, &output, &key).ok()?.preview()
+}
+
+/// Prepares a document package for a state machine.
+pub(crate) fn prepared(package: &[u8], wanted: &ToSign) -> Option<Document> {
     let package = DocumentPackage::from_bytes(package).ok()?;
-    let output = output(request)?;
-    quorate_documents::check(&package.document, &output).ok()?;
-    let to_be_signed = quorate_documents::prepare(&package.document, &output);
-    Some(Document { commitment: package.commitment(), to_be_signed: to_be_signed.into_bytes() })
+    let (signatures, to_be_signed) = to_be_signed(&package.document, wanted)?;
+    let number = u8::try_from(wanted.earlier.len()).ok()?;
+    Some(Document { commitment: package.commitment(), signatures, number, to_be_signed })
 }
 
 /// Returns the SHA-256 of a file in hex, as `sha256sum` prints it.

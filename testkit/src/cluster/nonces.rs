@@ -49,6 +49,7 @@ pub(super) fn check_unique(log: &Path) -> Result<(), String> {
             session: *session,
             epoch: state.epoch_of(subject).unwrap_or(1),
             subject,
+            number: state.number_of(subject),
         };
         for signer in signers {
             let key = state.identity_key(&signer.account).unwrap();

@@ -17,6 +17,7 @@ use quorate_ceremony::entry::{Author, Body, Entry, GroupDefinition, Statement};
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, EntryId, IvnId, Timestamp};
 use quorate_ceremony::node::{self, Command, Config, Motion, Node, Proposal};
+use quorate_ceremony::policy::Output;
 use quorate_ceremony::test_world::{NodeDisk, board, document_of, due};
 use rand_chacha::ChaCha20Rng;
 
@@ -302,8 +303,8 @@ impl Stage {
             Command::Request {
                 group: board(),
                 document_type: None,
-                format: "ssh".to_owned(),
-                namespace: Some("file".to_owned()),
+                output: Output::default(),
+                signatures: 1,
                 document,
                 expires_in: None,
             },
@@ -479,9 +480,10 @@ impl Stage {
         let mut document = document_of(self.node(account).state(), &self.documents, request);
         // The node hashes what it receives.
         if self.liar.swaps_documents {
-            document = document.map(|_| Document {
+            document = document.map(|document| Document {
                 commitment: Digest::new([0xEE; 32]),
                 to_be_signed: vec![0xEE; 100],
+                ..document
             });
         }
         self.tell_node(account, node::Input::Document { request, document });

@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_ceremony::document::{Documents, NotChecked};
-use quorate_ceremony::entry::{Entry, Request};
+use quorate_ceremony::document::{Documents, NotChecked, ToSign};
+use quorate_ceremony::entry::Entry;
 use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
 use quorate_ceremony::names::{AccountName, Digest, EntryId};
 use quorate_ceremony::node::Contradiction;
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::state::{IvnState, Status};
-use quorate_ceremony::test_world::board;
+use quorate_ceremony::test_world::{board, message_of};
 
 use super::attack_world::Stage;
 use super::coordinator::ViewId;
@@ -82,7 +82,7 @@ impl Stage {
     /// Whether a request is signed, according to a member's node.
     pub fn is_signed(&self, account: &AccountName, request: EntryId) -> bool {
         let state = self.node(account).state().request(request);
-        state.is_ok_and(|state| matches!(state.status, Status::Signed { .. }))
+        state.is_ok_and(|state| matches!(state.status, Status::Signed))
     }
 
     /// Returns the honest nodes that released a share for a request.
@@ -113,8 +113,8 @@ impl Stage {
 struct Known<'a>(&'a BTreeMap<Digest, Vec<u8>>);
 
 impl Documents for Known<'_> {
-    fn to_be_signed(&mut self, _: EntryId, request: &Request) -> Result<Vec<u8>, NotChecked> {
-        let document = self.0.get(&request.document).cloned();
-        document.ok_or(NotChecked::NoDocument)
+    fn to_be_signed(&mut self, _: EntryId, wanted: &ToSign) -> Result<Vec<u8>, NotChecked> {
+        let document = self.0.get(&wanted.request.document);
+        Ok(message_of(document.ok_or(NotChecked::NoDocument)?, wanted))
     }
 }

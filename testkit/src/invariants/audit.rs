@@ -2,9 +2,10 @@
 
 use quorate_ceremony::audit;
 use quorate_ceremony::audit::{Anchor, AuditReport, Check, SessionOutcome};
-use quorate_ceremony::document::{Documents, NotChecked};
-use quorate_ceremony::entry::{AbortReason, Request};
+use quorate_ceremony::document::{Documents, NotChecked, ToSign};
+use quorate_ceremony::entry::AbortReason;
 use quorate_ceremony::names::EntryId;
+use quorate_ceremony::test_world::message_of;
 use quorate_log::checkpoint::SignedCheckpoint;
 
 use super::{Invariant, Violation};
@@ -51,7 +52,8 @@ fn replay(world: &World) -> Result<AuditReport, Violation> {
 struct OfTheWorld<'a>(&'a World);
 
 impl Documents for OfTheWorld<'_> {
-    fn to_be_signed(&mut self, _: EntryId, request: &Request) -> Result<Vec<u8>, NotChecked> {
-        self.0.documents.get(&request.document).cloned().ok_or(NotChecked::NoDocument)
+    fn to_be_signed(&mut self, _: EntryId, wanted: &ToSign) -> Result<Vec<u8>, NotChecked> {
+        let document = self.0.documents.get(&wanted.request.document);
+        Ok(message_of(document.ok_or(NotChecked::NoDocument)?, wanted))
     }
 }

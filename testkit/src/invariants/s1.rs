@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use quorate_ceremony::entry::MOST_SIGNATURES;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, Digest, SessionId};
 use quorate_ceremony::signing::{SignedPart, SigningSession, Subject};
@@ -69,7 +70,8 @@ impl NoncePairs {
         let subject = self.subjects.get(&session).copied();
         let subject =
             subject.ok_or_else(|| Invariant::S1.broken("a session without an invitation"))?;
-        Ok(SigningSession { ivn: world.reference.state.ivn(), session, epoch: 1, subject })
+        let ivn = world.reference.state.ivn();
+        Ok(SigningSession { ivn, session, epoch: 1, subject, number: 0 })
     }
 
     /// All accounts that hold a share now, or are about to.
@@ -147,7 +149,7 @@ impl NoncePairs {
         })?;
         let key = state.identity_key(by).ok_or_else(|| Invariant::S1.broken("who is that?"))?;
         for package in self.shown.get(&pair).into_iter().flatten() {
-            let mut opened = in_any_epoch(world, context)
+            let mut opened = at_any_time(world, context)
                 .filter_map(|context| context.open_share(by, key, *package, signed).ok());
             let Some(share) = opened.next() else { continue };
             let share = share.to_bytes().to_vec();
@@ -161,14 +163,17 @@ impl NoncePairs {
     }
 }
 
-/// A signer names the epoch of its share, and may not know the latest epoch yet.
-fn in_any_epoch(
+/// A signer names the epoch of its share and the number of the signature, and may not know the
+/// latest of them yet.
+fn at_any_time(
     world: &World,
     context: SigningSession,
 ) -> impl Iterator<Item = SigningSession> + use<> {
     let keys = world.reference.state.groups().values().filter_map(|group| group.key.as_ref());
     let latest = keys.map(|key| key.epoch).max().unwrap_or(0);
-    (1..=latest + 1).map(move |epoch| SigningSession { epoch, ..context })
+    (1..=latest + 1).flat_map(move |epoch| {
+        (0..MOST_SIGNATURES).map(move |number| SigningSession { epoch, number, ..context })
+    })
 }
 
 fn open(
@@ -179,7 +184,7 @@ fn open(
 ) -> Result<Commitments, Violation> {
     let key = world.reference.state.identity_key(by);
     let opened = key.and_then(|key| {
-        in_any_epoch(world, context)
+        at_any_time(world, context)
             .find_map(|context| context.open_commitments(by, key, signed).ok())
     });
     opened.ok_or_else(|| Invariant::S1.broken(format!("commitments that {by} did not sign")))

@@ -7,7 +7,7 @@ use quorate_ceremony::identity::cosigner_verifier;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, EntryId, SessionId};
 use quorate_ceremony::signing::Subject;
-use quorate_ceremony::test_world::NodeDisk;
+use quorate_ceremony::test_world::{NodeDisk, message_of};
 use quorate_log::checkpoint::CosignerSet;
 use quorate_log::note::NoteSignature;
 use quorate_protocol::sign::{self, Signature};
@@ -131,9 +131,12 @@ fn verifies(
     })?;
     let good = || {
         let document = world.documents.get(&state.request.document)?;
+        let number = state.signatures.iter().position(|it| it.signature == signature);
+        let number = u8::try_from(number.unwrap_or(state.signatures.len())).ok()?;
+        let message = message_of(document, &world.reference.state.to_sign(request, number)?);
         let signature = Signature::from_bytes(signature).ok()?;
         let key = group.key.as_ref()?.public.verifying_key();
-        sign::verify(key, document, &signature).ok()
+        sign::verify(key, &message, &signature).ok()
     };
     Invariant::S2.check(good().is_some(), || "a signature in the log does not verify".to_owned())
 }

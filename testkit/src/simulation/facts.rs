@@ -63,7 +63,7 @@ impl Simulation {
             let status = match &request.status {
                 Status::Open => "open",
                 Status::Approved => "approved",
-                Status::Signed { .. } => "signed",
+                Status::Signed => "signed",
                 Status::Rejected => "rejected",
                 Status::Refused(_) => "refused by the log",
                 Status::Withdrawn => "withdrawn",

@@ -14,7 +14,7 @@ use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::misbehaviour::Proved;
 use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
 use quorate_ceremony::node::Contradiction;
-use quorate_ceremony::policy::Policy;
+use quorate_ceremony::policy::{Output, Policy};
 use quorate_ceremony::signing::Subject;
 use quorate_ceremony::state::Refusal;
 use quorate_testkit::double::{Stage, Trouble, board, name};
@@ -95,8 +95,8 @@ fn request(stage: &Stage, number: u8) -> Body {
     Body::Request(Request {
         group: board(),
         document_type: None,
-        format: "ssh".to_owned(),
-        namespace: Some("file".to_owned()),
+        output: Output::default(),
+        signatures: 1,
         document: Digest::new([number; 32]),
         policy: policy.hash(),
         expires_at: stage.clock().plus(1_000_000),

@@ -79,8 +79,8 @@ fn a_request_in_an_unserved_format_gets_no_share() {
         let ask = Command::Request {
             group: board(),
             document_type: None,
-            format: "raw".to_owned(),
-            namespace: None,
+            output: "raw".parse().unwrap(),
+            signatures: 1,
             document: Digest::new([1; 32]),
             expires_in: None,
         };

@@ -270,8 +270,11 @@ impl Auditor {
             }
             Body::RequestWithdrawn { request } => self.consents.withdrawn(*request),
             Body::Signature { request, session, signature, signers } => {
+                // The state contains this signature as well.
+                let next = self.state.request(*request)?.next_signature();
                 let signed = Signed {
                     request: *request,
+                    number: next.saturating_sub(1),
                     session: *session,
                     signature: &signature.0,
                     signers,

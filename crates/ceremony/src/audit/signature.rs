@@ -99,6 +99,8 @@ impl Consents {
 
 pub(super) struct Signed<'a> {
     pub(super) request: EntryId,
+    /// The number of the request's earlier signatures.
+    pub(super) number: u8,
     pub(super) session: SessionId,
     pub(super) signature: &'a [u8],
     pub(super) signers: &'a [SignerRecord],
@@ -128,11 +130,9 @@ impl Checks {
 impl Signed<'_> {
     /// Checks the shares and the signature, with the document if `documents` contains it.
     pub(super) fn check(&self, state: &IvnState, documents: &mut dyn Documents) -> Checks {
-        let found = state.request(self.request).and_then(|request| {
-            let group = state.group(&request.request.group)?;
-            Ok((request, group))
-        });
-        let Ok((request, group)) = found else {
+        let found =
+            state.request(self.request).and_then(|request| state.group(&request.request.group));
+        let Ok(group) = found else {
             return Checks::failed(SignatureFault::NotRequested);
         };
         let Some(key) = &group.key else { return Checks::failed(SignatureFault::NotRequested) };
@@ -145,7 +145,10 @@ impl Signed<'_> {
             return Checks { sum, ..Checks::failed(SignatureFault::Sum) };
         }
         let sum = Check::Verified;
-        let message = match documents.to_be_signed(self.request, &request.request) {
+        let Some(wanted) = state.to_sign(self.request, self.number) else {
+            return Checks::failed(SignatureFault::NotRequested);
+        };
+        let message = match documents.to_be_signed(self.request, &wanted) {
             Ok(message) => message,
             Err(why) => {
                 let not_checked = Check::NotChecked { why };
@@ -214,7 +217,8 @@ impl Signed<'_> {
     fn context(&self, state: &IvnState) -> SigningSession {
         let subject = Subject::Request { request: self.request };
         let epoch = state.epoch_of(subject).unwrap_or(FIRST_EPOCH);
-        SigningSession { ivn: state.ivn(), session: self.session, epoch, subject }
+        let (session, number) = (self.session, self.number);
+        SigningSession { ivn: state.ivn(), session, epoch, subject, number }
     }
 }
 
@@ -363,7 +367,7 @@ mod tests {
         let session = session(7);
         let signers = log.records(&["ada", "ben"], session, Subject::Request { request });
         let check = |signature: &[u8]| {
-            let signed = Signed { request, session, signature, signers: &signers };
+            let signed = Signed { request, number: 0, session, signature, signers: &signers };
             let checks = signed.check(&log.state, &mut NoDocuments);
             (checks.sum, checks.fault)
         };

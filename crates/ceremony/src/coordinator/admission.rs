@@ -171,6 +171,7 @@ impl Coordinator {
             | Event::RequestWithdrawn(id)
             | Event::RequestVoted(id)
             | Event::RequestApproved(id)
+            | Event::RequestPartlySigned(id)
             | Event::RequestRefused(id) => self.request_changed(id),
         }
     }

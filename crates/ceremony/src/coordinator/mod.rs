@@ -318,7 +318,7 @@ impl Coordinator {
     fn finish_signing(&mut self, finished: Option<Finished>, call: &mut Call<'_>) {
         let Some(Finished { subject, session, body }) = finished else { return };
         let logged = body.is_some_and(|body| self.append_own(body, call).is_some());
-        self.signing.settle(subject, session, logged, call);
+        self.signing.settle(self.log.state(), subject, session, logged, call);
     }
 
     /// A node says how much of the log it has.

@@ -26,7 +26,7 @@ pub use account::{CoordinatorKeys, Genesis, Invitation, Role};
 pub use body::{Authors, Body, Class, Cost};
 pub use group::{GroupChange, GroupDefinition};
 pub use replacement::{LogTree, Replacement};
-pub use request::{Request, SignerRecord};
+pub use request::{MOST_SIGNATURES, Request, SignerRecord};
 
 #[expect(missing_docs, reason = "the names say it")]
 pub const PAYLOAD_TYPE: &str = "application/vnd.quorate.statement+json";

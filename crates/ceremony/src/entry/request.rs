@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::names::{AccountName, Digest, DocumentType, GroupName, Timestamp};
+use crate::policy::Output;
 use crate::signing::SignedPart;
 
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
@@ -12,17 +13,30 @@ pub struct Request {
     pub group: GroupName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document_type: Option<DocumentType>,
-    /// The output format, such as `ssh`, which determines the bytes to sign. Not interpreted here.
-    pub format: String,
-    /// The format's namespace, if it has one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
+    /// What is made from the signature, which determines the bytes to sign. Not interpreted here.
+    pub output: Output,
+    /// How many signatures the output takes, one after the other: 1 to [`MOST_SIGNATURES`]. Nodes
+    /// approve only the number that the output really takes.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub signatures: u8,
     /// The salted commitment to the document.
     pub document: Digest,
     /// The hash of the policy that the requester saw ([`crate::policy::Policy::hash`]). A later
     /// change never loosens this request.
     pub policy: Digest,
     pub expires_at: Timestamp,
+}
+
+/// The most signatures of one request.
+pub const MOST_SIGNATURES: u8 = 4;
+
+fn one() -> u8 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it like this")]
+fn is_one(signatures: &u8) -> bool {
+    *signatures == 1
 }
 
 /// One signer's part in a signature: the messages that it signed.

@@ -78,9 +78,9 @@ impl Approvals {
         self.seen.contains(&request)
     }
 
-    /// The bytes that a signature for this request covers, if they are held.
-    pub(super) fn held(&self, request: EntryId) -> Option<Arc<[u8]>> {
-        self.held.get(request)
+    /// The bytes that the signature with this number covers, if they are held.
+    pub(super) fn held(&self, request: EntryId, number: u8) -> Option<Arc<[u8]>> {
+        self.held.get(request, number)
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -90,7 +90,7 @@ impl Approvals {
     /// Holds a document for the next step, if it is short.
     pub(super) fn hold(&mut self, request: EntryId, document: Document) {
         if self.has_seen(request) {
-            self.held.insert(request, document.to_be_signed);
+            self.held.insert(request, document.number, document.to_be_signed);
         }
     }
 
@@ -331,7 +331,7 @@ impl Approvals {
     ) -> Option<bool> {
         let wanted = self.wanted.remove(&request)?;
         let state = view.state.request(request).ok()?;
-        let genuine = document.filter(|document| document.commitment == state.request.document);
+        let genuine = document.filter(|document| document.is_of(&state.request));
         if genuine.is_none() {
             for command in wanted.commands {
                 call.respond(command, Err(CommandError::NoDocument));

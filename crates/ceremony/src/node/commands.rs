@@ -93,15 +93,15 @@ impl Node {
                 Body::CeremonyAborted { session, reason: AbortReason::Cancelled }
             }
             Command::WithdrawChange(change) => Body::GroupChangeWithdrawn { change },
-            Command::Request { group, document_type, format, namespace, document, expires_in } => {
+            Command::Request { group, document_type, output, signatures, document, expires_in } => {
                 let policy = policy(&group)?;
                 Body::Request(Request {
                     policy: policy.hash(),
                     expires_at: expiry(policy, expires_in),
                     group,
                     document_type,
-                    format,
-                    namespace,
+                    output,
+                    signatures,
                     document,
                 })
             }

@@ -213,6 +213,7 @@ impl Touched {
                 | Event::RequestRejected(id)
                 | Event::RequestWithdrawn(id)
                 | Event::RequestRefused(id)
+                | Event::RequestPartlySigned(id)
                 | Event::RequestSigned(id) => {
                     self.requests.insert(id);
                 }

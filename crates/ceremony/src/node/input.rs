@@ -10,6 +10,7 @@ use crate::entry::{GroupDefinition, Invitation, Role};
 use crate::identity::PublicKey;
 use crate::message::FromCoordinator;
 use crate::names::{AccountName, Digest, DocumentType, EntryId, GroupName, SessionId};
+use crate::policy::Output;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -72,8 +73,9 @@ pub enum Command {
     Request {
         group: GroupName,
         document_type: Option<DocumentType>,
-        format: String,
-        namespace: Option<String>,
+        output: Output,
+        /// How many signatures the output takes.
+        signatures: u8,
         /// The salted commitment to the document.
         document: Digest,
         /// The lifetime of the request, in milliseconds. Absent: the policy's limit.

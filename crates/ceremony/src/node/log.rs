@@ -20,6 +20,7 @@ use crate::entry::{Body, Entry};
 use crate::message::FromNode;
 use crate::misbehaviour::is_false_signature;
 use crate::names::{Digest, EntryId};
+use crate::signing::Subject;
 use crate::state::{Event, IvnState, Refusal};
 
 /// How many entries may wait for their checkpoint. A coordinator that sends more without a
@@ -293,7 +294,8 @@ impl VerifiedLog {
     ) -> Result<(Entry, Vec<Event>), Bad> {
         let entry = entry.map_err(|error| Bad::Inadmissible(error.into()))?;
         if let Body::Signature { request, .. } = &entry.statement().body
-            && let Some(message) = approvals.held(*request)
+            && let number = self.state.number_of(Subject::Request { request: *request })
+            && let Some(message) = approvals.held(*request, number)
             && is_false_signature(&self.state, &entry, &message)
         {
             // The coordinator stated the signature itself. The rules come first, because checking

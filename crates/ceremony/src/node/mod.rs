@@ -50,6 +50,7 @@ use crate::identity::AccountSecrets;
 use crate::message::{FromCoordinator, FromNode};
 use crate::misbehaviour::Misbehaviour;
 use crate::names::{AccountName, EntryId, GroupName, IvnId, Timestamp};
+use crate::signing::Subject;
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::{IvnState, Refusal};
 
@@ -226,6 +227,10 @@ impl Node {
             (None, _) | (Some(true), None) => {}
             (Some(false), _) => self.signing.without_document(request, call),
             (Some(true), Some(document)) => {
+                // The log may have got a signature since these bytes were asked for.
+                if self.log.state().number_of(Subject::Request { request }) != document.number {
+                    return self.approvals.want_for_signing(request, call);
+                }
                 let message = &document.to_be_signed;
                 self.sign(|signing, sessions, grounds| {
                     signing.with_document(grounds, sessions, request, message, call);

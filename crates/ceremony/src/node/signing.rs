@@ -21,6 +21,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use quorate_protocol::Identifier;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
@@ -88,6 +89,12 @@ impl Permission<'_> {
 }
 
 impl Grounds<'_> {
+    /// The bytes that the request's next signature covers, if they are held.
+    fn held(&self, request: EntryId) -> Option<Arc<[u8]>> {
+        let number = self.view.state.number_of(Subject::Request { request });
+        self.approvals.held(request, number)
+    }
+
     /// Whether the log, as this node verified it, permits this node to sign this now, and with
     /// whom.
     fn permission(
@@ -187,8 +194,9 @@ impl Grounds<'_> {
         if !permission.extends_to(&signers) {
             return Err(DeclineReason::NotApproved);
         }
+        let number = state.number_of(subject);
         let context =
-            SigningSession { ivn: state.ivn(), session, epoch: permission.epoch, subject };
+            SigningSession { ivn: state.ivn(), session, epoch: permission.epoch, subject, number };
         let mut opened = BTreeMap::new();
         for (account, signed) in commitments {
             let (Some(identifier), Some(key)) =
@@ -281,8 +289,9 @@ impl Signing {
             }
         };
         pending.nonces = Some(nonces);
-        let (ivn, me) = (grounds.view.state.ivn(), grounds.view.me);
-        let context = SigningSession { ivn, session, epoch, subject };
+        let (state, me) = (grounds.view.state, grounds.view.me);
+        let (ivn, number) = (state.ivn(), state.number_of(subject));
+        let context = SigningSession { ivn, session, epoch, subject, number };
         let commitments = context.sign_commitments(me.account(), me.identity(), &commitments);
         sessions.begin(session, call);
         call.wake_at(NodeDeadline::Signing(session), call.now.plus(NONCE_LIFETIME));
@@ -304,7 +313,7 @@ impl Signing {
             return None;
         }
         let held = match self.0.get(&session).map(|pending| pending.subject) {
-            Some(Subject::Request { request }) => match grounds.approvals.held(request) {
+            Some(Subject::Request { request }) => match grounds.held(request) {
                 Some(document) => Some(document),
                 None => return self.wait(session, request, commitments, call),
             },

@@ -1,4 +1,4 @@
-//! The output formats that a group signs in.
+//! The output formats that a group signs in, and the output that a request asks for.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 pub const MOST_FORMATS: usize = 16;
 /// The longest name of a format and the longest namespace, in bytes.
 const LONGEST: usize = 64;
+const LONGEST_OPTIONS: usize = 1024;
 
 /// An output format that a group signs in: `raw`, or `ssh:file` with its namespace.
 ///
 /// A name is 1 to 64 characters of a-z, 0-9 and `-`. A namespace is 1 to 64 visible ASCII
-/// characters. The crate `documents` knows what the formats are; the rules only compare them.
+/// characters without `?`. The crate `documents` knows what the formats are; the rules only compare
+/// them.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OutputFormat {
@@ -32,7 +34,7 @@ impl OutputFormat {
         let is_name = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         check(name, is_name).ok_or(OutputFormatError::Name)?;
         if let Some(namespace) = namespace {
-            let is_visible = |byte: u8| byte.is_ascii_graphic();
+            let is_visible = |byte: u8| byte.is_ascii_graphic() && byte != b'?';
             check(namespace, is_visible).ok_or(OutputFormatError::Namespace)?;
         }
         Ok(Self { name: name.to_owned(), namespace: namespace.map(str::to_owned) })
@@ -46,8 +48,14 @@ impl OutputFormat {
         self.namespace.as_deref()
     }
 
-    pub(super) fn is(&self, name: &str, namespace: Option<&str>) -> bool {
-        self.name == name && self.namespace() == namespace
+    /// Whether what a signature of this format covers is a document and nothing else, because the
+    /// signed bytes name the format or are a hash of the document with it.
+    ///
+    /// A raw signature covers the document's own bytes, which can also be a certificate, a token or
+    /// a message of another protocol. A format that this version does not know counts as one like
+    /// that.
+    pub(super) fn names_itself(&self) -> bool {
+        matches!(self.name.as_str(), "ssh" | "pgp" | "pgp-text" | "minisign" | "dsse")
     }
 }
 
@@ -61,15 +69,6 @@ impl Default for OutputFormat {
     fn default() -> Self {
         Self { name: "ssh".to_owned(), namespace: Some("file".to_owned()) }
     }
-}
-
-/// Whether what a signature of this format covers is a document and nothing else, because the
-/// signed bytes name the format.
-///
-/// A raw signature covers the document's own bytes, which can also be a certificate, a token or a
-/// message of another protocol. A format that this version does not know counts as one like that.
-pub(super) fn names_itself(name: &str) -> bool {
-    name == "ssh"
 }
 
 impl fmt::Display for OutputFormat {
@@ -112,8 +111,79 @@ impl From<OutputFormat> for String {
 pub enum OutputFormatError {
     #[error("the name of a format has 1 to {LONGEST} characters: a-z, 0-9 and -")]
     Name,
-    #[error("a namespace has 1 to {LONGEST} visible ASCII characters")]
+    #[error("a namespace has 1 to {LONGEST} visible ASCII characters without ?")]
     Namespace,
+    #[error("the options of an output have 1 to {LONGEST_OPTIONS} visible ASCII characters")]
+    Options,
+}
+
+/// What a request wants made from the signature: a format that the group has to serve, and options,
+/// which only the crate `documents` understands.
+///
+/// Written `FORMAT`, or `FORMAT?OPTIONS` with 1 to 1,024 visible ASCII characters of options.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Output {
+    format: OutputFormat,
+    options: Option<String>,
+}
+
+#[expect(missing_docs, reason = "the names say it")]
+impl Output {
+    pub fn format(&self) -> &OutputFormat {
+        &self.format
+    }
+}
+
+impl From<OutputFormat> for Output {
+    fn from(format: OutputFormat) -> Self {
+        Self { format, options: None }
+    }
+}
+
+/// The default format, without options.
+impl Default for Output {
+    fn default() -> Self {
+        OutputFormat::default().into()
+    }
+}
+
+impl fmt::Display for Output {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.options {
+            None => self.format.fmt(f),
+            Some(options) => f.pad(&format!("{}?{options}", self.format)),
+        }
+    }
+}
+
+impl FromStr for Output {
+    type Err = OutputFormatError;
+
+    fn from_str(text: &str) -> Result<Self, OutputFormatError> {
+        let Some((format, options)) = text.split_once('?') else {
+            return Ok(text.parse::<OutputFormat>()?.into());
+        };
+        let is_short = (1..=LONGEST_OPTIONS).contains(&options.len());
+        match is_short && options.bytes().all(|byte| byte.is_ascii_graphic()) {
+            true => Ok(Self { format: format.parse()?, options: Some(options.to_owned()) }),
+            false => Err(OutputFormatError::Options),
+        }
+    }
+}
+
+impl TryFrom<String> for Output {
+    type Error = OutputFormatError;
+
+    fn try_from(text: String) -> Result<Self, OutputFormatError> {
+        text.parse()
+    }
+}
+
+impl From<Output> for String {
+    fn from(output: Output) -> Self {
+        output.to_string()
+    }
 }
 
 #[cfg(test)]
@@ -135,8 +205,24 @@ mod tests {
     #[test]
     fn texts_that_could_be_read_in_two_ways_are_no_formats() {
         let long = "x".repeat(65);
-        for text in ["", ":", "ssh:", ":file", "SSH:file", "ssh:a b", "ssh:ä", "a,b", &long] {
+        for text in ["", ":", "ssh:", ":file", "SSH:file", "ssh:a b", "ssh:ä", "a,b", "a?b", &long]
+        {
             assert!(text.parse::<OutputFormat>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_output_is_a_format_and_options_that_nobody_compares() {
+        for (text, format) in [("ssh:file", "ssh:file"), ("pgp?a=1:2?", "pgp"), ("a:b?c", "a:b")] {
+            let output: Output = text.parse().unwrap();
+            assert_eq!(
+                (output.to_string().as_str(), output.format().to_string()),
+                (text, format.to_owned())
+            );
+        }
+        let long = format!("pgp?{}", "x".repeat(1025));
+        for text in ["pgp?", "?a", "pgp?a b", "pgp?ä", &long] {
+            assert!(text.parse::<Output>().is_err(), "{text}");
         }
     }
 }

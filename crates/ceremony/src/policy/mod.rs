@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::names::Digest;
 
-pub use format::{MOST_FORMATS, OutputFormat, OutputFormatError};
+pub use format::{MOST_FORMATS, Output, OutputFormat, OutputFormatError};
 pub use governance::{Governance, SHORTEST_REFRESH};
 pub use rule::{DEFAULT_EXPIRY, Rule};
 
@@ -52,14 +52,14 @@ impl Policy {
     }
 
     /// Whether the group signs in this format.
-    pub fn serves(&self, format: &str, namespace: Option<&str>) -> bool {
-        self.formats.iter().any(|served| served.is(format, namespace))
+    pub fn serves(&self, format: &OutputFormat) -> bool {
+        self.formats.contains(format)
     }
 
     /// Whether nodes may approve a request in this format automatically. For a raw signature they
     /// never may, because a node cannot know what else its bytes mean.
-    pub fn permits_automatic_approval(&self, format: &str) -> bool {
-        self.rule.auto_approve && format::names_itself(format)
+    pub fn permits_automatic_approval(&self, format: &OutputFormat) -> bool {
+        self.rule.auto_approve && format.names_itself()
     }
 }
 
@@ -99,6 +99,10 @@ pub fn decide(required: u16, approvals: usize, undecided: usize) -> Decision {
 mod tests {
     use super::*;
 
+    fn format(text: &str) -> OutputFormat {
+        text.parse().unwrap()
+    }
+
     #[test]
     fn by_default_a_request_waits_a_week_for_min_signers_approvals() {
         let rule = Policy::for_min_signers(3).rule;
@@ -109,25 +113,23 @@ mod tests {
     #[test]
     fn a_group_serves_exactly_the_formats_that_it_lists() {
         let mut policy = Policy::for_min_signers(2);
-        assert!(policy.serves("ssh", Some("file")));
-        for (format, namespace) in
-            [("raw", None), ("ssh", None), ("ssh", Some("git")), ("raw", Some("file"))]
-        {
-            assert!(!policy.serves(format, namespace), "{format} {namespace:?}");
+        assert!(policy.serves(&format("ssh:file")));
+        for other in ["raw", "ssh", "ssh:git", "raw:file"] {
+            assert!(!policy.serves(&format(other)), "{other}");
         }
-        policy.formats.insert("raw".parse().unwrap());
-        assert!(policy.serves("raw", None) && !policy.serves("raw", Some("file")));
+        policy.formats.insert(format("raw"));
+        assert!(policy.serves(&format("raw")) && !policy.serves(&format("raw:file")));
     }
 
     #[test]
     fn raw_signatures_are_never_approved_automatically() {
         let mut policy = Policy::for_min_signers(2);
         policy.formats.insert("raw".parse().unwrap());
-        assert!(!policy.permits_automatic_approval("ssh"));
+        assert!(!policy.permits_automatic_approval(&format("ssh:file")));
         policy.rule.auto_approve = true;
-        assert!(policy.permits_automatic_approval("ssh"));
-        for format in ["raw", "jws", ""] {
-            assert!(!policy.permits_automatic_approval(format), "{format}");
+        assert!(policy.permits_automatic_approval(&format("ssh:file")));
+        for other in ["raw", "jws", "ssh-agent", "tuf", "pgp-certificate"] {
+            assert!(!policy.permits_automatic_approval(&format(other)), "{other}");
         }
     }
 

@@ -33,6 +33,8 @@ pub enum Event {
     RequestWithdrawn(EntryId),
     RequestRefused(EntryId),
     RequestSigned(EntryId),
+    /// The log has one more of its signatures, and not the last.
+    RequestPartlySigned(EntryId),
     /// The coordinator has new keys from here on.
     CoordinatorReplaced,
 }

@@ -38,7 +38,7 @@ pub use model::key::{GroupKey, HEALTHY_FOR, Health, PastEpoch, Unable, possessio
 pub use model::plan::{SessionBoard, SessionPlan};
 use model::replacement::Coordinators;
 pub use model::replacement::ReplacementState;
-pub use model::request::{Refused, RequestStage, RequestState, Status};
+pub use model::request::{LoggedSignature, Refused, RequestStage, RequestState, Status};
 pub use model::roster::Account;
 use model::roster::{Decision, Invited, check_deployment};
 pub use model::session::{ActivationRecord, PastSession, Session, SessionPhase};

@@ -288,6 +288,8 @@ family! {
              {longest_hours} hours from now"
         )]
         Expiry { longest_hours: u64 } = "expiry",
+        #[error("a request takes 1 to {most} signatures")]
+        Signatures { most: u8 } = "signatures",
         #[error(
             "by this machine's clock, this is open {days} days longer than its group's policy \
              permits: either this clock is behind, or the clock of its author was ahead; check this \

@@ -18,6 +18,7 @@ use crate::entry::{
 };
 use crate::identity::{AccountSecrets, SecretKey};
 use crate::names::{AccountName, Digest, EntryId, GroupName, IvnId, SessionId, Timestamp};
+use crate::policy::Output;
 use crate::policy::Policy;
 use crate::state::{Event, Group, IvnState, Refusal, Session};
 
@@ -490,8 +491,8 @@ impl TestLog {
         Request {
             group: board(),
             document_type: None,
-            format: "ssh".to_owned(),
-            namespace: Some("file".to_owned()),
+            output: Output::default(),
+            signatures: 1,
             document: Digest::new([8; 32]),
             policy: policy.hash(),
             expires_at: self.now.plus(HOUR),

@@ -21,4 +21,4 @@ pub use log::{
     HOUR, TestLog, board, checkpoint_of, cosigned, founding, genesis, name, refused, secrets,
     session, signed_checkpoint, some,
 };
-pub use shell::{CoordinatorShell, NodeShell, document_of, due};
+pub use shell::{CoordinatorShell, NodeShell, document_of, due, message_of};

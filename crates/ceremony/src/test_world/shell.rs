@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::document::Document;
+use crate::document::{Document, ToSign};
 use crate::effect::{
     CommandError, CommandId, CoordinatorChange, CoordinatorDeadline, CoordinatorEffect, Done,
     JoinId, NodeChange, NodeDeadline, NodeEffect,
@@ -12,6 +12,7 @@ use crate::encoding::Base64;
 use crate::entry::Entry;
 use crate::message::{FromCoordinator, FromNode};
 use crate::names::{AccountName, Digest, EntryId, Timestamp};
+use crate::signing::Subject;
 use crate::state::{IvnState, Refusal};
 
 pub trait NodeShell {
@@ -160,9 +161,19 @@ pub fn document_of(
     documents: &BTreeMap<Digest, Vec<u8>>,
     request: EntryId,
 ) -> Option<Document> {
-    let commitment = state.request(request).ok()?.request.document;
-    let to_be_signed = documents.get(&commitment)?.clone();
-    Some(Document { commitment, to_be_signed })
+    let wanted = state.next_to_sign(request)?;
+    let commitment = wanted.request.document;
+    Some(Document {
+        commitment,
+        signatures: wanted.request.signatures,
+        number: state.number_of(Subject::Request { request }),
+        to_be_signed: message_of(documents.get(&commitment)?, &wanted),
+    })
+}
+
+/// The bytes of one signature: the document and all earlier signatures.
+pub fn message_of(document: &[u8], wanted: &ToSign) -> Vec<u8> {
+    [document, &wanted.earlier.concat()].concat()
 }
 
 /// Removes the deadlines that have passed from `deadlines`, and returns them.

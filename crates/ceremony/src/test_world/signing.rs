@@ -55,6 +55,7 @@ impl TestLog {
             session,
             epoch: self.state.epoch_of(subject).unwrap_or(1),
             subject,
+            number: self.state.number_of(subject),
         };
         let (_, commitments) = sign::commit(&self.packages[&name(account)], &mut self.rng).unwrap();
         context.sign_commitments(&name(account), &self.secrets(account).identity, &commitments)
@@ -83,6 +84,7 @@ impl TestLog {
             session,
             epoch: self.state.epoch_of(subject).unwrap_or(1),
             subject,
+            number: self.state.number_of(subject),
         };
         let public = self.group().key.as_ref().unwrap().public.clone();
         let (mut nonces, mut commitments) = (Vec::new(), BTreeMap::<Identifier, _>::new());

@@ -13,9 +13,9 @@ mod signatures;
 use quorate_ceremony::audit::{
     Anchor, AuditReport, Check, Fault, SessionOutcome, Verdict, log_key, replay,
 };
-use quorate_ceremony::document::{Documents, NoDocuments, NotChecked};
+use quorate_ceremony::document::{Documents, NoDocuments, NotChecked, ToSign};
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::{AbortReason, Body, Entry, Request};
+use quorate_ceremony::entry::{AbortReason, Body, Entry};
 use quorate_ceremony::names::{COORDINATOR, Digest, EntryId, IvnId};
 use quorate_ceremony::state::RequestStage;
 use quorate_ceremony::test_world::{TestLog, name};
@@ -28,8 +28,8 @@ const MESSAGE: &[u8] = b"a contract";
 struct Always(Result<&'static [u8], NotChecked>);
 
 impl Documents for Always {
-    fn to_be_signed(&mut self, _: EntryId, request: &Request) -> Result<Vec<u8>, NotChecked> {
-        assert_eq!(request.document, DOCUMENT);
+    fn to_be_signed(&mut self, _: EntryId, wanted: &ToSign) -> Result<Vec<u8>, NotChecked> {
+        assert_eq!(wanted.request.document, DOCUMENT);
         self.0.map(<[u8]>::to_vec)
     }
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Body;
 use quorate_ceremony::names::{AccountName, Digest, DocumentType, EntryId, GroupName, Timestamp};
-use quorate_documents::Meaning;
+use quorate_documents::{Meaning, Preview};
 use serde::{Deserialize, Serialize};
 
 pub use account::{AccountView, InvitedView, MembershipView, Standing};
@@ -102,10 +102,8 @@ impl From<Query> for Ask {
 pub struct SignAsk {
     pub group: GroupName,
     pub document_type: Option<DocumentType>,
-    /// `ssh` or `raw`.
-    pub format: String,
-    /// The SSHSIG namespace.
-    pub namespace: Option<String>,
+    /// What is made from the signature, such as `ssh:file`, as crate `documents` writes it.
+    pub output: String,
     /// The file's name, without its directory.
     pub name: String,
     /// What the requester writes to the approvers.
@@ -206,10 +204,11 @@ pub struct RequestView {
     pub requester: AccountName,
     pub group: GroupName,
     pub document_type: Option<DocumentType>,
-    /// `ssh` or `raw`.
-    pub format: String,
-    /// The SSHSIG namespace.
-    pub namespace: Option<String>,
+    /// What is made from the signature, such as `ssh:file`, as crate `documents` writes it.
+    pub output: String,
+    /// What the document says, if this node has it and people cannot read it themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<Preview>,
     /// The salted commitment to the document.
     pub document: Digest,
     /// Present if this node has the document.
@@ -246,11 +245,11 @@ pub struct RequestView {
     pub away: BTreeSet<AccountName>,
     /// The group's verifying key in hex.
     pub verifying_key: Option<String>,
-    /// The signature, 64 bytes in hex.
-    pub signature: Option<String>,
-    /// Index of the signature's entry.
+    /// The signatures so far, in hex and in the order in which they were made.
+    pub signatures: Vec<String>,
+    /// Index of the last signature's entry.
     pub signature_index: Option<u64>,
-    /// The members whose shares made the signature.
+    /// The members whose shares made the signatures.
     pub signers: Vec<AccountName>,
     /// What the signature of an approved request waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use quorate_ceremony::names::GroupName;
-use quorate_documents::keys;
+use quorate_documents::{VerifyingKey, keys};
 use serde::Serialize;
 
 use super::context::Context;
@@ -120,8 +120,8 @@ impl Run for Export {
 fn written(verifying_key: &str, group: &str, format: KeyFormat) -> Result<String, Problem> {
     let failed =
         |error: String| Problem::new(Code::Failed, format!("the key cannot be written: {error}"));
-    let mut key = [0; 32];
-    hex::decode_to_slice(verifying_key, &mut key).map_err(|error| failed(error.to_string()))?;
+    let key = VerifyingKey::from_hex(verifying_key)
+        .ok_or_else(|| failed("it is of a kind that this version does not know".to_owned()))?;
     let mut text = match format {
         KeyFormat::Pem => keys::to_pem(&key),
         KeyFormat::Ssh => keys::to_ssh(&key, group).map_err(|error| failed(error.to_string()))?,

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use quorate_documents::Format;
 use serde::Serialize;
 
 use super::context::{Context, now};
 use super::evidence::WriteEvidence;
 use super::file;
 use super::output::Target;
-use super::sign::{decided, ending, wait, write_signature};
+use super::sign::{decided, output_of, wait, write_signature};
 use super::{Failure, Run, duration};
 use crate::api::{Code, Problem, Query, RequestView};
 use crate::render::{self, Tone, clause, json, request_in_list, request_sentence, size};
@@ -152,12 +151,12 @@ impl Run for Download {
             return save_document(context, &request, &document, &target);
         }
         let mut request = decided(request)?;
-        let format: Format = request.format.parse().unwrap_or(Format::Ssh);
+        let output = output_of(&request)?;
         let name = request
             .file_name
             .as_deref()
             .map_or_else(|| PathBuf::from(request.id.short()), file::plain_name);
-        let target = self.target(context, file::with_ending(&name, ending(format)))?;
+        let target = self.target(context, file::with_ending(&name, output.format().ending()))?;
         if !request.state.is_final() {
             if !self.wait {
                 let sentence = request_sentence(&request);

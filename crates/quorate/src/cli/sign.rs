@@ -8,7 +8,7 @@ use clap::Args;
 use quorate_ceremony::names::{AccountName, DocumentType, EntryId, GroupName};
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::state::refusal::Requests;
-use quorate_documents::{Format, Namespace, Output};
+use quorate_documents::{Output, VerifyingKey, prepare};
 use serde::Serialize;
 
 use super::context::Context;
@@ -47,13 +47,13 @@ pub(super) struct Sign {
     /// The type of the document, for groups that sign certain types only
     #[arg(long = "type", value_name = "TYPE")]
     document_type: Option<DocumentType>,
-    /// The signature's format: ssh (for ssh-keygen -Y verify and git) or raw (64 bytes, for
-    /// openssl)
+    /// The format, one of those that `quorate group show` lists: ssh (for ssh-keygen
+    /// -Y verify and git), raw (64 bytes, for openssl)
     #[arg(long = "as", alias = "format", value_name = "FORMAT", default_value = "ssh")]
-    format: Format,
+    output: Output,
     /// The purpose of the signature, in the ssh format; it verifies for no other [default: file]
     #[arg(long, value_name = "NAME")]
-    namespace: Option<Namespace>,
+    namespace: Option<String>,
     /// What you write to the approvers, in at most 500 bytes; it stays with the document
     #[arg(long, short, value_name = "TEXT", value_parser = message)]
     message: Option<DocumentNote>,
@@ -81,8 +81,7 @@ pub(super) struct Sign {
 pub(super) struct SignatureView<'a> {
     request: EntryId,
     group: &'a GroupName,
-    format: &'a str,
-    namespace: Option<&'a str>,
+    output: &'a str,
     signature_file: &'a Path,
     verifying_key: &'a str,
     signers: &'a [AccountName],
@@ -100,8 +99,7 @@ struct Input {
 
 impl Run for Sign {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let output = Output::new(self.format, self.namespace.clone())
-            .map_err(|error| Problem::new(Code::Usage, error.to_string()))?;
+        let output = self.output()?;
         if self.files.len() > 1
             && (self.out.is_some() || self.files.iter().any(|it| file::is_dash(it)))
         {
@@ -143,6 +141,15 @@ impl Run for Sign {
 }
 
 impl Sign {
+    /// What to make: `--as` and `--namespace` together.
+    fn output(&self) -> Result<Output, Problem> {
+        match &self.namespace {
+            None => Ok(self.output.clone()),
+            Some(namespace) => Output::new(self.output.format(), Some(namespace))
+                .map_err(|error| Problem::new(Code::Usage, error.to_string())),
+        }
+    }
+
     fn input(&self, context: &Context, path: &Path, limit: u64) -> Result<Input, Problem> {
         let name = match file::is_dash(path) {
             true => "stdin".into(),
@@ -172,7 +179,7 @@ impl Sign {
                 )
                 .hint("give --out FILE, or --out - for stdout"));
             }
-            None => file::with_ending(document, ending(self.format)),
+            None => file::with_ending(document, self.output.format().ending()),
         };
         let target = Target::new(path, self.force)?;
         if target.is_stdout() && context.terminal.is_json() {
@@ -200,8 +207,7 @@ impl Sign {
         let ask = SignAsk {
             group: self.group.clone(),
             document_type: self.document_type.clone(),
-            format: self.format.to_string(),
-            namespace: output.namespace().map(ToString::to_string),
+            output: output.to_string(),
             name: input.name.clone(),
             note: self.message.as_ref().map(|note| note.as_str().to_owned()),
             document,
@@ -251,14 +257,6 @@ impl Sign {
 
 fn message(text: &str) -> Result<DocumentNote, InvalidNote> {
     text.trim().parse()
-}
-
-pub(super) fn ending(format: Format) -> &'static str {
-    match format {
-        Format::Raw => "ed25519",
-        // People expect `.sig` for ssh and future formats.
-        _ => "sig",
-    }
 }
 
 /// Returns the request, or an error if it will never be signed.
@@ -373,8 +371,7 @@ pub(super) fn write_signature(
     let view = SignatureView {
         request: request.id,
         group: &request.group,
-        format: &request.format,
-        namespace: request.namespace.as_deref(),
+        output: &request.output,
         signature_file: target.path(),
         verifying_key: request.verifying_key.as_deref().unwrap_or_default(),
         signers: &request.signers,
@@ -396,15 +393,16 @@ pub(super) fn write_signature(
         );
         let group = view.group;
         let export = |format| context.command(&format!("quorate key export --group {group} --format {format}"));
-        match view.namespace {
-            Some(namespace) => {
+        let (format, namespace) = view.output.split_once(':').unwrap_or((view.output, ""));
+        match format {
+            "ssh" => {
                 let namespace = quoted(namespace);
                 page.copyable(format!("{} > {group}.signers", export("allowed-signers")));
                 page.copyable(format!(
                     "ssh-keygen -Y verify -f {group}.signers -I {group} -n {namespace} -s {signature} < {document}"
                 ));
             }
-            None => {
+            _ => {
                 page.copyable(format!("{} > {group}.pem", export("pem")));
                 page.copyable(format!(
                     "openssl pkeyutl -verify -pubin -inkey {group}.pem -rawin -in {document} -sigfile {signature}"
@@ -419,28 +417,22 @@ pub(super) fn write_signature(
 fn signature_file(request: &RequestView, document: &[u8]) -> Result<Vec<u8>, Problem> {
     let damaged =
         || Problem::new(Code::Failed, "the node's answer about the signature cannot be read");
-    let mut key = [0; 32];
-    let mut signature = [0; 64];
-    hex::decode_to_slice(request.verifying_key.as_deref().unwrap_or_default(), &mut key)
-        .map_err(|_| damaged())?;
-    hex::decode_to_slice(request.signature.as_deref().unwrap_or_default(), &mut signature)
-        .map_err(|_| damaged())?;
+    let key = request.verifying_key.as_deref().and_then(VerifyingKey::from_hex);
+    let key = key.ok_or_else(damaged)?;
+    let signatures = request.signatures.iter().map(|text| key.signature(&hex::decode(text).ok()?));
+    let signatures: Vec<_> = signatures.collect::<Option<_>>().ok_or_else(damaged)?;
+    let failed = |error: &dyn std::error::Error| {
+        Problem::new(Code::Verification, crate::error_chain::chain(error))
+    };
     let output = output_of(request)?;
-    quorate_documents::finish(document, &output, &key, &signature)
-        .map_err(|error| Problem::new(Code::Verification, crate::error_chain::chain(&error)))
+    let prepared = prepare(document, &output, &key).map_err(|error| failed(&error))?;
+    prepared.finish(&signatures).map_err(|error| failed(&error))
 }
 
-/// Returns the output format that a request asks for.
-fn output_of(request: &RequestView) -> Result<Output, Problem> {
-    let unknown = || {
-        Problem::new(
-            Code::Failed,
-            format!("this version does not know the format \"{}\"", request.format),
-        )
-        .hint("use the version that made the request")
-    };
-    let format = request.format.parse().map_err(|_| unknown())?;
-    let namespace =
-        request.namespace.clone().map(Namespace::new).transpose().map_err(|_| unknown())?;
-    Output::new(format, namespace).map_err(|_| unknown())
+/// Returns what a request wants made from the signature.
+pub(super) fn output_of(request: &RequestView) -> Result<Output, Problem> {
+    request.output.parse().map_err(|_| {
+        let message = format!("this version does not know the format \"{}\"", request.output);
+        Problem::new(Code::Failed, message).hint("use the version that made the request")
+    })
 }

@@ -151,8 +151,7 @@ mod tests {
         Ask::Sign(SignAsk {
             group: "board".parse().unwrap(),
             document_type: None,
-            format: "raw".to_owned(),
-            namespace: None,
+            output: "raw".to_owned(),
             name: "a".to_owned(),
             note: None,
             document: document.to_vec(),
@@ -173,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn a_document_follows_its_line_as_it_is() {
         let bytes = written(sign(b"a\ncontract\0")).await;
-        let line = br#"{"bytes":11,"message":{"ask":"sign","group":"board","document_type":null,"format":"raw","namespace":null,"name":"a","note":null,"expires_in":null}}"#;
+        let line = br#"{"bytes":11,"message":{"ask":"sign","group":"board","document_type":null,"output":"raw","name":"a","note":null,"expires_in":null}}"#;
         assert_eq!(bytes, [line.as_slice(), b"\na\ncontract\0"].concat());
     }
 

@@ -132,7 +132,7 @@ mod tests {
     async fn a_question_of_the_wrong_length_gets_a_clear_answer() {
         let sign = |bytes: usize| {
             format!(
-                r#"{{"bytes":{bytes},"message":{{"ask":"sign","group":"board","document_type":null,"format":"raw","namespace":null,"name":"a","note":null,"expires_in":null}}}}"#
+                r#"{{"bytes":{bytes},"message":{{"ask":"sign","group":"board","document_type":null,"output":"raw","name":"a","note":null,"expires_in":null}}}}"#
             ) + "\ncontract"
         };
         let refused = "the node does not understand the question: ";

@@ -587,9 +587,9 @@ fn is_preparation(effect: &CoordinatorEffect) -> bool {
 }
 
 async fn document(shelf: &Shelf, state: &IvnState, request: EntryId) -> Option<Document> {
-    let request = &state.request(request).ok()?.request;
-    let package = shelf.get(request.document).await.ok()??;
-    prepared(&package, request)
+    let wanted = state.next_to_sign(request)?;
+    let package = shelf.get(wanted.request.document).await.ok()??;
+    prepared(&package, &wanted)
 }
 
 fn frame(message: &FromCoordinator) -> Vec<u8> {

@@ -301,7 +301,7 @@ impl Use {
 fn claim_of(request: &RequestState, state: &IvnState) -> Option<Claim> {
     let group = state.group(&request.request.group).ok()?;
     match &request.status {
-        Status::Signed { .. } => Some(Claim::Signed),
+        Status::Signed => Some(Claim::Signed),
         Status::Open | Status::Approved if !request.lapsed(state.time_of(group)) => {
             Some(Claim::Waiting)
         }
@@ -366,8 +366,8 @@ mod tests {
             log.wait(1);
             let document = Digest::new([id; 32]);
             // The group does not serve this format.
-            let refused = Request { document, format: "raw".to_owned(), ..log.request() };
-            let refused = Request { namespace: None, ..refused };
+            let output = "raw".parse().unwrap();
+            let refused = Request { document, output, ..log.request() };
             let refused = log.requests("ada", refused).unwrap();
             let over = storage.requested(&log.state, log.state.request(refused).unwrap());
             assert_eq!(over, Some(document));

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Output as Outcome, Stdio};
 
-use quorate_documents::{Namespace, Output, keys, verify};
+use quorate_documents::{
+    Namespace, Output, OutputError, Signature, VerifyingKey, keys, prepare, verify,
+};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
@@ -35,39 +37,45 @@ pub(super) struct Files {
     pub(super) ssh_signature: PathBuf,
     pub(super) raw_signature: PathBuf,
     pub(super) verifying_key: String,
-    key: [u8; 32],
+    key: VerifyingKey,
 }
 
+/// A group's key, and the signatures of one request.
 pub(super) struct Signed {
-    key: [u8; 32],
-    signature: [u8; 64],
+    key: VerifyingKey,
+    signatures: Vec<Signature>,
 }
 
 impl Signed {
-    pub(super) fn new(key: &str, signature: &str) -> Result<Self, Problem> {
+    pub(super) fn new(key: &str, view: &RequestView) -> Result<Self, Problem> {
         let bug = || Problem::new(Code::Failed, "the node gave no key or signature");
-        Ok(Self { key: unhex(key).ok_or_else(bug)?, signature: unhex(signature).ok_or_else(bug)? })
+        let key = VerifyingKey::from_hex(key).ok_or_else(bug)?;
+        let signatures = view.signatures.iter().map(|text| key.signature(&hex::decode(text).ok()?));
+        let signatures: Option<Vec<_>> = signatures.collect();
+        Ok(Self { key, signatures: signatures.ok_or_else(bug)? })
+    }
+
+    fn file(&self, document: &[u8], output: &Output) -> Result<Vec<u8>, Problem> {
+        let failed = |error: &dyn std::error::Error| Problem::new(Code::Verification, chain(error));
+        let prepared = prepare(document, output, &self.key).map_err(|error| failed(&error))?;
+        prepared.finish(&self.signatures).map_err(|error| failed(&error))
     }
 
     pub(super) fn is_of(&self, document: &[u8]) -> bool {
-        verify(document, &self.signature, &self.key, &Output::Raw).is_ok()
+        raw_output().is_ok_and(|output| self.file(document, &output).is_ok())
     }
-}
-
-fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    if text.len() != 2 * N || !text.is_ascii() {
-        return None;
-    }
-    for (position, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * position..2 * position + 2)?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 fn ssh_output() -> Result<Output, Problem> {
-    let bug = |_| Problem::new(Code::Failed, "the SSH namespace cannot be used");
-    Ok(Output::Ssh { namespace: Namespace::new(NAMESPACE).map_err(bug)? })
+    output(&format!("ssh:{NAMESPACE}"))
+}
+
+fn raw_output() -> Result<Output, Problem> {
+    output("raw")
+}
+
+fn output(text: &str) -> Result<Output, Problem> {
+    text.parse().map_err(|error: OutputError| Problem::new(Code::Failed, error.to_string()))
 }
 
 impl Files {
@@ -80,14 +88,10 @@ impl Files {
         ssh: &RequestView,
         raw: &RequestView,
     ) -> Result<Self, Problem> {
-        let ssh = Signed::new(verifying_key, ssh.signature.as_deref().unwrap_or_default())?;
-        let raw = Signed::new(verifying_key, raw.signature.as_deref().unwrap_or_default())?;
-        let finish = |output: &Output, signed: &Signed| {
-            quorate_documents::finish(document, output, &signed.key, &signed.signature)
-                .map_err(|error| Problem::new(Code::Verification, chain(&error)))
-        };
-        let ssh_file = finish(&ssh_output()?, &ssh)?;
-        let raw_file = finish(&Output::Raw, &raw)?;
+        let ssh = Signed::new(verifying_key, ssh)?;
+        let raw = Signed::new(verifying_key, raw)?;
+        let ssh_file = ssh.file(document, &ssh_output()?)?;
+        let raw_file = raw.file(document, &raw_output()?)?;
         let namespaces = [Namespace::new(NAMESPACE)
             .map_err(|error| Problem::new(Code::Failed, error.to_string()))?];
         let line = keys::allowed_signers_line(&ssh.key, IDENTITY, &namespaces)
@@ -145,7 +149,7 @@ impl Files {
         let read = |path: &Path| std::fs::read(path).map_err(|error| unwritable(path, &error));
         let bytes = read(document)?;
         let ssh = verify(&bytes, &read(&self.ssh_signature)?, &self.key, &ssh_output()?).is_ok();
-        let raw = verify(&bytes, &read(&self.raw_signature)?, &self.key, &Output::Raw).is_ok();
+        let raw = verify(&bytes, &read(&self.raw_signature)?, &self.key, &raw_output()?).is_ok();
         Ok(ssh || raw)
     }
 

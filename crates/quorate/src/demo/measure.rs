@@ -270,8 +270,7 @@ async fn sign_one(client: &Client, name: &GroupName, document: String) -> Result
     let ask = SignAsk {
         group: name.clone(),
         document_type: None,
-        format: "ssh".to_owned(),
-        namespace: Some(NAMESPACE.to_owned()),
+        output: format!("ssh:{NAMESPACE}"),
         name: "receipt.txt".to_owned(),
         note: None,
         document: document.into_bytes(),

@@ -225,8 +225,7 @@ impl<T: FnMut(Step)> Show<'_, T> {
         self.approve(cluster, request, self.plan.min_signers).await?;
         let view = signed(client, request).await?;
         let key = view.verifying_key.clone().unwrap_or_default();
-        let signature = view.signature.clone().unwrap_or_default();
-        let holds = Signed::new(&key, &signature)?.is_of(&document.1);
+        let holds = Signed::new(&key, &view)?.is_of(&document.1);
         let check = match holds {
             true => Check::Passed,
             false => Check::Failed { why: "the signature does not verify".to_owned() },

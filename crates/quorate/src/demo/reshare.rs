@@ -67,12 +67,12 @@ impl<T: FnMut(Step)> Show<'_, T> {
         let request = self.request(client, document, GROUP, "raw").await?;
         self.approve(cluster, request, min_signers).await?;
         let view = signed(client, request).await?;
-        let signature = view.signature.clone().unwrap_or_default();
+        let signature = view.signatures.first().cloned().unwrap_or_default();
         let signature_file = self.plan.directory.join(format!("{}.{GROUP}.sig", document.0));
         let bytes = hex::decode(&signature)
             .map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
         write(&signature_file, &bytes)?;
-        let check = match now == key && Signed::new(&key, &signature)?.is_of(&document.1) {
+        let check = match now == key && Signed::new(&key, &view)?.is_of(&document.1) {
             true => Check::Passed,
             false => {
                 Check::Failed { why: "the key changed, or the signature is not valid".to_owned() }

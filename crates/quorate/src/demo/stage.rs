@@ -104,8 +104,10 @@ impl<T: FnMut(Step)> Show<'_, T> {
         let ask = SignAsk {
             group: group(of)?,
             document_type: None,
-            format: format.to_owned(),
-            namespace: (format == "ssh").then(|| NAMESPACE.to_owned()),
+            output: match format {
+                "ssh" => format!("ssh:{NAMESPACE}"),
+                other => other.to_owned(),
+            },
             name: name.clone(),
             note: None,
             document: document.clone(),

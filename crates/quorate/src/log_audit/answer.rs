@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use quorate_ceremony::audit::{AuditReport, RequestReport, SignatureReport};
 use quorate_ceremony::names::Digest;
-use quorate_documents::finish;
+use quorate_documents::{VerifyingKey, prepare};
 use serde::Serialize;
 
 use crate::documents::output;
@@ -93,13 +93,13 @@ pub struct DocumentAnswer {
 pub fn find_document(report: &AuditReport, document: &[u8], openings: &Openings) -> DocumentAnswer {
     let mut answer = DocumentAnswer { requests: Vec::new(), unrecognised: 0 };
     for request in &report.requests {
-        let signature = report.signatures.iter().find(|it| it.request == request.id);
+        let signatures: Vec<_> =
+            report.signatures.iter().filter(|it| it.request == request.id).collect();
+        let signature = signatures.last().copied();
         let group = report.groups.iter().find(|group| group.name == request.group);
         let verifying_key = group.and_then(|group| group.verifying_key.clone());
         let opening = openings.find(request.asked.document);
-        let is_signed = signature.is_some_and(|signature| {
-            covers(request, signature, verifying_key.as_deref(), document)
-        });
+        let is_signed = covers(request, &signatures, verifying_key.as_deref(), document);
         let recognised_by = match &opening {
             _ if is_signed => RecognisedBy::Signature,
             Some(package) if package.document == document => RecognisedBy::Opening,
@@ -120,16 +120,21 @@ pub fn find_document(report: &AuditReport, document: &[u8], openings: &Openings)
     answer
 }
 
-/// Whether this signature verifies over `document`.
+/// Whether these signatures of one request verify over `document`.
 fn covers(
     request: &RequestReport,
-    signature: &SignatureReport,
+    signatures: &[&SignatureReport],
     verifying_key: Option<&str>,
     document: &[u8],
 ) -> bool {
-    let (mut key, mut bytes) = ([0; 32], [0; 64]);
-    let Some(output) = output(&request.asked) else { return false };
-    verifying_key.is_some_and(|text| hex::decode_to_slice(text, &mut key).is_ok())
-        && hex::decode_to_slice(&signature.signature, &mut bytes).is_ok()
-        && finish(document, &output, &key, &bytes).is_ok()
+    let finished = || {
+        let output = output(&request.asked)?;
+        let key = VerifyingKey::from_hex(verifying_key?)?;
+        let signatures: Option<Vec<_>> = signatures
+            .iter()
+            .map(|report| key.signature(&hex::decode(&report.signature).ok()?))
+            .collect();
+        prepare(document, &output, &key).ok()?.finish(&signatures?).ok()
+    };
+    finished().is_some()
 }

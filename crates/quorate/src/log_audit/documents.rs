@@ -3,13 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use quorate_ceremony::document::{Documents, NotChecked};
-use quorate_ceremony::entry::Request;
+use quorate_ceremony::document::{Documents, NotChecked, ToSign};
 use quorate_ceremony::names::EntryId;
 
 use super::unreadable;
 use crate::api::{Code, Problem};
-use crate::documents::output;
+use crate::documents::{output, to_be_signed};
 use crate::store::documents::DocumentPackage;
 
 /// A directory of document packages, each in a file whose name is its commitment.
@@ -40,9 +39,11 @@ impl Stored {
 }
 
 impl Documents for Stored {
-    fn to_be_signed(&mut self, _: EntryId, request: &Request) -> Result<Vec<u8>, NotChecked> {
-        let output = output(request).ok_or(NotChecked::UnknownFormat)?;
-        let path = self.directory.join(request.document.to_string());
+    fn to_be_signed(&mut self, _: EntryId, wanted: &ToSign) -> Result<Vec<u8>, NotChecked> {
+        if output(&wanted.request).is_none() {
+            return Err(NotChecked::UnknownFormat);
+        }
+        let path = self.directory.join(wanted.request.document.to_string());
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -54,8 +55,10 @@ impl Documents for Stored {
             }
         };
         let package = DocumentPackage::from_bytes(&bytes);
-        let package = package.ok().filter(|package| package.matches(request.document));
+        let package = package.ok().filter(|package| package.matches(wanted.request.document));
         let package = package.ok_or(NotChecked::OtherDocument)?;
-        Ok(quorate_documents::prepare(&package.document, &output).into_bytes())
+        // A document that must not be signed like this was not signed by honest members.
+        let prepared = to_be_signed(&package.document, wanted);
+        prepared.map(|(_, bytes)| bytes).ok_or(NotChecked::OtherDocument)
     }
 }

@@ -14,16 +14,15 @@
 //! the log has to be known, as its id or key.
 
 use quorate_ceremony::audit::{self, Anchor, AuditReport};
-use quorate_ceremony::document::{Documents, NotChecked};
+use quorate_ceremony::document::{Documents, NotChecked, ToSign};
 use quorate_ceremony::encoding::Base64;
-use quorate_ceremony::entry::Request;
 use quorate_ceremony::names::{Digest, EntryId};
 use quorate_log::checkpoint::SignedCheckpoint;
 use serde::{Deserialize, Serialize};
 
 use super::answer::{DocumentRequest, Openings, find_document};
 use crate::api::{Code, Problem};
-use crate::documents::output;
+use crate::documents::{output, to_be_signed};
 use crate::store::documents::DocumentPackage;
 
 const SCHEMA: &str = "quorate.evidence/v1";
@@ -180,14 +179,18 @@ struct OneDocument<'a> {
 }
 
 impl Documents for OneDocument<'_> {
-    fn to_be_signed(&mut self, id: EntryId, request: &Request) -> Result<Vec<u8>, NotChecked> {
-        let output = output(request).ok_or(NotChecked::UnknownFormat)?;
+    fn to_be_signed(&mut self, id: EntryId, wanted: &ToSign) -> Result<Vec<u8>, NotChecked> {
+        if output(&wanted.request).is_none() {
+            return Err(NotChecked::UnknownFormat);
+        }
         // A document that does not fit is reported as such after the audit.
         let package = self
             .package
-            .filter(|package| id == self.request && package.matches(request.document))
+            .filter(|package| id == self.request && package.matches(wanted.request.document))
             .ok_or(NotChecked::NoDocument)?;
-        Ok(quorate_documents::prepare(&package.document, &output).into_bytes())
+        // A document that must not be signed like this was not signed by honest members.
+        let prepared = to_be_signed(&package.document, wanted);
+        prepared.map(|(_, bytes)| bytes).ok_or(NotChecked::OtherDocument)
     }
 }
 

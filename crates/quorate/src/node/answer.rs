@@ -66,15 +66,11 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
 fn format_problem(ask: &SignAsk, formats: &BTreeSet<OutputFormat>, refused: &Refused) -> Problem {
     // A format with a namespace comes first: a raw signature is no substitute for one.
     let best = formats.iter().find(|served| served.namespace().is_some()).or(formats.first());
-    let instead = best.map(|served| match served.namespace() {
-        Some(namespace) => format!("--as {} --namespace {namespace}", served.name()),
-        None => format!("--as {}", served.name()),
-    });
+    let instead = best.map(|served| format!("--as {served}"));
     let mut wanted: Vec<String> = formats.iter().map(ToString::to_string).collect();
-    wanted.push(match &ask.namespace {
-        Some(namespace) => format!("{}:{namespace}", ask.format),
-        None => ask.format.clone(),
-    });
+    if let Refused::FormatNotServed { format, .. } = refused {
+        wanted.push(format.to_string());
+    }
     let change = format!("quorate group change {} --format {}", ask.group, wanted.join(","));
     let hint = format!(
         "sign with {}, or have the members approve another format: {change}",

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use quorate_ceremony::document::Document;
-use quorate_ceremony::entry::Request;
+use quorate_ceremony::document::{Document, ToSign};
 use quorate_ceremony::names::Digest;
-use quorate_documents::{Format, Output};
+use quorate_ceremony::policy::OutputFormatError;
+use quorate_ceremony::state::IvnState;
+use quorate_documents::{Output, OutputError, VerifyingKey};
 use rand_core::{OsRng, RngCore as _};
 
 use super::hub::Hub;
@@ -76,17 +77,22 @@ pub(super) async fn offer(shelf: Shelf, hub: Arc<Hub>, commitments: Vec<Digest>)
 }
 
 /// Gets a request's document for the machine.
-pub(super) async fn fetch(shelf: &Shelf, hub: &Hub, request: &Request) -> Option<Document> {
-    let bytes = package(shelf, hub, request.document).await?;
-    prepared(&bytes, request)
+pub(super) async fn fetch(shelf: &Shelf, hub: &Hub, wanted: &ToSign) -> Option<Document> {
+    let bytes = package(shelf, hub, wanted.request.document).await?;
+    prepared(&bytes, wanted)
+}
+
+/// Why the group's key cannot sign the document of `ask` in the format that it asks for.
+pub(super) fn unsignable(ask: &SignAsk, state: &IvnState) -> Option<Problem> {
+    let output = ask.output.parse::<Output>().ok()?;
+    let key = state.group(&ask.group).ok()?.key.as_ref()?.public.verifying_key();
+    let key = VerifyingKey::from_bytes(key.as_bytes())?;
+    let refused = quorate_documents::prepare(&ask.document, &output, &key).err()?;
+    Some(Problem::new(Code::Failed, refused.to_string()))
 }
 
 /// Stores a document here and at the coordinator. Returns the command that requests its signature.
 pub(super) async fn place(shelf: &Shelf, hub: &Hub, mut ask: SignAsk) -> Result<Command, Problem> {
-    if ask.format == Format::Raw.name() {
-        quorate_documents::check(&ask.document, &Output::Raw)
-            .map_err(|error| Problem::new(Code::Failed, error.to_string()))?;
-    }
     let mut salt = [0; 32];
     OsRng.fill_bytes(&mut salt);
     let name = ask
@@ -109,17 +115,23 @@ pub(super) async fn place(shelf: &Shelf, hub: &Hub, mut ask: SignAsk) -> Result<
     }
     shelf.keep(commitment, bytes.as_slice().into());
     hub.put_document(commitment, bytes).await?;
-    Ok(request_for(&ask, commitment))
+    request_for(&ask, commitment)
 }
 
 /// Returns the command that requests what `ask` asks for, with this commitment to its document.
-pub(super) fn request_for(ask: &SignAsk, document: Digest) -> Command {
-    Command::Request {
+pub(super) fn request_for(ask: &SignAsk, document: Digest) -> Result<Command, Problem> {
+    let usage = |error: String| Problem::new(Code::Usage, error);
+    let output: Output =
+        ask.output.parse().map_err(|error: OutputError| usage(error.to_string()))?;
+    Ok(Command::Request {
         group: ask.group.clone(),
         document_type: ask.document_type.clone(),
-        format: ask.format.clone(),
-        namespace: ask.namespace.clone(),
+        signatures: output.signatures(),
+        output: output
+            .to_string()
+            .parse()
+            .map_err(|error: OutputFormatError| usage(error.to_string()))?,
         document,
         expires_in: ask.expires_in,
-    }
+    })
 }

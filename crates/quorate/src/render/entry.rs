@@ -89,7 +89,7 @@ pub(crate) fn entry_sentence(view: &EntryView) -> String {
         Body::Request(request) => format!(
             "asks {} for a signature ({}): request {}",
             request.group,
-            request.format,
+            request.output.format(),
             view.id.short()
         ),
         Body::RequestWithdrawn { request } => format!("withdraws request {}", request.short()),

@@ -32,7 +32,7 @@ pub(crate) fn evidence_page(file: &str, evidence: &str, report: &EvidenceReport)
         ("Asked by", format!("{}, {}", request.requester, utc(request.at))),
         ("Group", request.group.to_string()),
         ("Type", kind),
-        ("Format", request.asked.format.clone()),
+        ("Format", request.asked.output.format().to_string()),
         ("Rule", rule(found)),
         ("Open until", utc(request.asked.expires_at)),
     ]);

@@ -3,7 +3,6 @@
 use quorate_ceremony::entry::AbortReason;
 use quorate_ceremony::names::{AccountName, GroupName, Timestamp};
 use quorate_ceremony::state::{ChangeEnd, Health, PastChange, SessionPhase, Unable};
-use quorate_documents::Format;
 
 use super::share::{hindered, shares, signing};
 use super::{Page, Tone, clause, commas, list, relative, rough, utc};
@@ -205,7 +204,7 @@ pub(crate) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
     page.field("signs", types);
     let policy = &view.policy;
     page.field("formats", commas(&policy.formats));
-    if policy.formats.iter().any(|format| format.name() == Format::Raw.name()) {
+    if policy.formats.iter().any(|format| format.name() == "raw") {
         page.note(
             "A raw signature is valid wherever the group's key is trusted, for anything that the signed bytes mean. \
              No node approves one automatically.",

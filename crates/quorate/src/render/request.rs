@@ -1,7 +1,7 @@
 //! Requests for people.
 
 use quorate_ceremony::names::Timestamp;
-use quorate_documents::Format;
+use quorate_documents::Preview;
 
 use super::change::awaited_approvals;
 use super::share::approved;
@@ -79,7 +79,7 @@ pub(crate) fn request(page: &mut Page, view: &RequestView, now: Timestamp) {
 /// What an approver of a raw signature has to know: what it is valid for, and then what else these
 /// bytes mean, if that is recognised.
 pub(crate) fn warnings(view: &RequestView) -> Vec<String> {
-    if view.format != Format::Raw.name() {
+    if view.output != "raw" {
         return Vec::new();
     }
     let bytes = match view.file_size {
@@ -97,6 +97,19 @@ pub(crate) fn warnings(view: &RequestView) -> Vec<String> {
         format!("these bytes are also {meaning}; approve only if you want that signed")
     });
     std::iter::once(format!("raw: {bytes}")).chain(meaning).collect()
+}
+
+/// Writes what this node read in the document.
+fn write_preview(page: &mut Page, preview: &Preview) {
+    page.field("kind", &preview.kind);
+    for field in &preview.fields {
+        for (number, line) in field.value.lines().enumerate() {
+            page.field(if number == 0 { field.name.as_str() } else { "" }, line);
+        }
+    }
+    if let Some(warning) = &preview.warning {
+        page.item(Tone::Bad, warning);
+    }
 }
 
 fn write_warnings(page: &mut Page, view: &RequestView) {
@@ -133,11 +146,10 @@ pub(crate) fn request_details(page: &mut Page, view: &RequestView, now: Timestam
     if let Some(kind) = &view.document_type {
         page.field("type", kind);
     }
-    let format = match &view.namespace {
-        Some(namespace) => format!("{}, namespace {namespace}", view.format),
-        None => view.format.clone(),
-    };
-    page.field("format", format);
+    page.field("format", view.output.split('?').next().unwrap_or_default());
+    if let Some(preview) = &view.preview {
+        write_preview(page, preview);
+    }
     write_warnings(page, view);
     let missing = match view.undecided.is_empty() || view.state != RequestStage::Open {
         true => String::new(),

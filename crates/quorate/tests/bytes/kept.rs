@@ -24,7 +24,7 @@ use quorate_ceremony::misbehaviour::{Misbehaviour, Proved};
 use quorate_ceremony::names::AccountName;
 use quorate_ceremony::state::refusal::Entries;
 use quorate_ceremony::state::{IvnState, Refusal};
-use quorate_documents::{Output, keys, verify};
+use quorate_documents::{Output, VerifyingKey, keys, verify};
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::key::{CosignerVerifier, LogVerifier};
 use quorate_log::leaf_hash;
@@ -103,7 +103,7 @@ fn log_key() -> LogVerifier {
     texts("log-key")[0].trim_end().parse().unwrap()
 }
 
-fn verifying_key() -> [u8; 32] {
+fn verifying_key() -> VerifyingKey {
     keys::read(&texts("public-key-pem")[0]).unwrap()
 }
 
@@ -142,7 +142,7 @@ fn entries_of_every_kind_are_read_and_have_one_spelling() {
         assert_eq!(entry.to_bytes(), line.as_bytes());
         kinds.insert(entry.statement().body.kind());
     }
-    assert_eq!(kinds.len(), 28, "{kinds:?}");
+    assert_eq!(kinds.len(), 29, "{kinds:?}");
 }
 
 #[test]
@@ -245,8 +245,10 @@ fn kept_signature_files_verify_with_the_key_in_every_notation() {
     }
     for file in bytes("signature-raw") {
         // Over the bytes that an SSH signature covers, which is all that the story's group signed.
-        let signed = quorate_documents::prepare(DOCUMENT, &output());
-        verify(signed.as_bytes(), &file, &verifying_key(), &Output::Raw).unwrap();
+        let (output, key) = (output(), verifying_key());
+        let prepared = quorate_documents::prepare(DOCUMENT, &output, &key).unwrap();
+        let signed = prepared.to_be_signed(&[]).unwrap();
+        verify(&signed, &file, &key, &"raw".parse().unwrap()).unwrap();
     }
     for line in lines("output") {
         let read: Output = serde_json::from_str(&line).unwrap();

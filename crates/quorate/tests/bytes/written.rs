@@ -112,7 +112,7 @@ fn made() -> BTreeMap<String, Vec<u8>> {
     add("public-key-jwk.1.json", to_jwk(&story.verifying_key).into_bytes());
     add("public-key-ssh.1.pub", to_ssh(&story.verifying_key, "board").unwrap().into_bytes());
     add("document.1.bin", documents::package());
-    add("output.1.jsonl", json_lines([quorate_documents::Output::Raw, targets::story::output()]));
+    add("output.1.jsonl", json_lines(["raw".parse().unwrap(), targets::story::output()]));
 
     add("join-link.1.txt", line(network::link().to_url().as_str()));
     add("join-token.1.txt", line(network::link().token.to_url().as_str()));
@@ -350,11 +350,11 @@ fn asks() -> Vec<serde_json::Value> {
         json!({"ask": "query", "requests": null}),
         json!({"ask": "query", "request": {"id": "3f2a", "watch": false}}),
         json!({
-            "ask": "sign", "group": "board", "document_type": "contract", "format": "ssh", "namespace": "file",
+            "ask": "sign", "group": "board", "document_type": "contract", "output": "ssh:file",
             "name": "contract.txt", "note": "please", "expires_in": 3_600_000,
         }),
         json!({
-            "ask": "sign", "group": "board", "document_type": null, "format": "raw", "namespace": null,
+            "ask": "sign", "group": "board", "document_type": null, "output": "raw",
             "name": "contract.txt", "note": null, "expires_in": null,
         }),
         json!({"ask": "command", "approve": {"request": request}}),
@@ -382,7 +382,7 @@ fn asks() -> Vec<serde_json::Value> {
 
 fn answers() -> Vec<serde_json::Value> {
     let story = story();
-    let key = hex::encode(story.verifying_key);
+    let key = story.verifying_key.to_string();
     let group = json!({
         "name": "board", "defined": story.request, "accepts": false, "seen_by": "ada", "connected": true, "state": "ready", "suite": "frost-ed25519-sha512",
         "min_signers": 2, "max_signers": 3, "document_types": ["contract"],
@@ -396,11 +396,11 @@ fn answers() -> Vec<serde_json::Value> {
     });
     let request = json!({
         "id": story.request, "index": 30, "state": {"is": "signed"}, "requester": "ada",
-        "group": "board", "document_type": null, "format": "ssh", "namespace": "file",
+        "group": "board", "document_type": null, "output": "ssh:file",
         "document": targets::story::document().commitment, "file_name": "contract.txt", "file_size": 11,
         "file_sha256": hex::encode(Sha256::digest(targets::story::DOCUMENT)), "at": 1, "expires_at": 2,
         "approvals_required": 2, "approvals": ["ada", "ben"], "refusals": {"cyd": "not before Friday"},
-        "was_approved": true, "message": "please", "undecided": [], "verifying_key": key, "signature": hex::encode(story.signature),
+        "was_approved": true, "message": "please", "undecided": [], "verifying_key": key, "signatures": [hex::encode(story.signature)],
         "signature_index": 34, "signers": ["ada", "ben"],
     });
     let status = json!({

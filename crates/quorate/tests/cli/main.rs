@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use quorate_ceremony::identity::SecretKey;
-use quorate_documents::{Output, finish, keys, prepare};
+use quorate_documents::{Output, Signature, VerifyingKey, keys, prepare};
 use tempfile::TempDir;
 
 /// A working directory with a clean environment.
@@ -186,7 +186,7 @@ fn what_is_not_understood_is_exit_2_with_a_tip() {
     place.run("sign f --group board --as pdf").says(2, &["the formats are raw and ssh"]);
     place
         .run("sign f --group board --as raw --namespace git")
-        .says(2, &["a raw signature has no namespace"]);
+        .says(2, &["this format has no namespace"]);
     place.run("reject abcd").says(2, &["--reason <TEXT>"]);
     place.run("log verify").says(2, &["<DIR>"]);
     place.run("group create board --members ada,ben").says(2, &["--min-signers <N>"]);
@@ -410,15 +410,16 @@ fn signed(place: &Place) -> SecretKey {
     let key = SecretKey::from_seed(&[7; 32]);
     let document = b"a contract";
     place.write("contract", document);
-    for (output, name) in [
-        (Output::Raw, "contract.ed25519"),
-        (Output::Ssh { namespace: Default::default() }, "contract.sig"),
-    ] {
-        let signature = key.sign(prepare(document, &output).as_bytes());
-        place.write(name, &finish(document, &output, &key.public().0, &signature).unwrap());
+    let public = VerifyingKey::Ed25519(key.public().0);
+    for (output, name) in [("raw", "contract.ed25519"), ("ssh", "contract.sig")] {
+        let output: Output = output.parse().unwrap();
+        let prepared = prepare(document, &output, &public).unwrap();
+        let signature = Signature::Ed25519(key.sign(&prepared.to_be_signed(&[]).unwrap()));
+        place.write(name, &prepared.finish(&[signature]).unwrap());
     }
-    place.write("key.pem", keys::to_pem(&key.public().0).as_bytes());
-    place.write("other.pem", keys::to_pem(&SecretKey::from_seed(&[8; 32]).public().0).as_bytes());
+    place.write("key.pem", keys::to_pem(&public).as_bytes());
+    let other = VerifyingKey::Ed25519(SecretKey::from_seed(&[8; 32]).public().0);
+    place.write("other.pem", keys::to_pem(&other).as_bytes());
     key
 }
 

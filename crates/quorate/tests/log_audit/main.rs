@@ -24,7 +24,7 @@ use quorate_ceremony::document::NotChecked;
 use quorate_ceremony::entry::Body;
 use quorate_ceremony::names::Digest;
 use quorate_ceremony::test_world::TestLog;
-use quorate_documents::{Format, Output, prepare};
+use quorate_documents::{Output, VerifyingKey, prepare};
 use quorate_log::checkpoint::VerifiedCheckpoint;
 use quorate_log::tile::TileWriter;
 use tempfile::TempDir;
@@ -47,8 +47,11 @@ fn signed_log() -> TestLog {
 
 /// The bytes that the group signs for the package's document.
 fn to_be_signed() -> Vec<u8> {
-    let output = Output::new(Format::Ssh, None).unwrap();
-    prepare(&package().document, &output).into_bytes()
+    let output: Output = "ssh".parse().unwrap();
+    // Any key: the bytes of an SSH signature do not depend on it.
+    let (document, key) = (package().document, VerifyingKey::Ed25519([0; 32]));
+    let prepared = prepare(&document, &output, &key).unwrap();
+    prepared.to_be_signed(&[]).unwrap()
 }
 
 /// Like [`signed_log`], with two bundles, of which one is full.

@@ -7,8 +7,8 @@ use quorate_ceremony::audit::{
     Anchor, AuditReport, Blame, Check, ConfirmationReport, Fault, ReusedNonces, SessionOutcome,
     SignatureFault, Verdict, replay,
 };
-use quorate_ceremony::document::{Documents, NotChecked};
-use quorate_ceremony::entry::{AbortReason, Request};
+use quorate_ceremony::document::{Documents, NotChecked, ToSign};
+use quorate_ceremony::entry::AbortReason;
 use quorate_ceremony::names::EntryId;
 use quorate_ceremony::state::{Refused, RequestStage};
 use quorate_protocol::{Identifier, keyshare};
@@ -20,7 +20,7 @@ use quorate_ceremony::test_world::name;
 struct Contract;
 
 impl Documents for Contract {
-    fn to_be_signed(&mut self, _: EntryId, _: &Request) -> Result<Vec<u8>, NotChecked> {
+    fn to_be_signed(&mut self, _: EntryId, _: &ToSign) -> Result<Vec<u8>, NotChecked> {
         Ok(to_be_signed())
     }
 }

@@ -7,6 +7,7 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::{Body, Request};
 use quorate_ceremony::message::{DeclineReason, FromNode};
 use quorate_ceremony::names::{Digest, SessionId};
+use quorate_ceremony::policy::Output;
 use quorate_ceremony::signing::SignedPart;
 use rand_chacha::ChaCha20Rng;
 
@@ -90,8 +91,8 @@ fn request(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Option<Request> {
     Some(Request {
         group: group.definition.name.clone(),
         document_type: None,
-        format: "ssh".to_owned(),
-        namespace: Some("file".to_owned()),
+        output: Output::default(),
+        signatures: 1,
         document: Digest::new(random(rng)),
         policy: policy.hash(),
         expires_at: seat.now.plus(policy.rule.expiry / 2),

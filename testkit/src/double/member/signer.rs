@@ -10,6 +10,7 @@ use quorate_ceremony::message::{DeclineReason, FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, SessionId};
 use quorate_ceremony::signing::{SignedPart, SigningSession, Subject};
 use quorate_ceremony::state::Group;
+use quorate_ceremony::test_world::message_of;
 use quorate_protocol::Identifier;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::sign::{self, Commitments};
@@ -221,12 +222,14 @@ impl Signer {
             session,
             epoch: seat.state.epoch_of(subject).unwrap_or(1),
             subject,
+            number: seat.state.number_of(subject),
         };
+        let SigningSession { epoch, number, .. } = context;
         let package = context.package(&self.opened(seat, &context)?);
         let value = STANDARD.encode(value);
         let subject = serde_json::to_string(&subject).ok()?;
         let payload = format!(
-            r#"{{"ivn":"{ivn}","session":"{session}","subject":{subject},"signer":"{}","part":{{"part":"share","package":"{package}","share":"{value}"}}}}"#,
+            r#"{{"ivn":"{ivn}","session":"{session}","epoch":{epoch},"subject":{subject},"number":{number},"signer":"{}","part":{{"part":"share","package":"{package}","share":"{value}"}}}}"#,
             seat.account
         );
         let kind = "application/vnd.quorate.signing+json";
@@ -250,8 +253,9 @@ impl Signer {
         let group = self.group(seat, subject)?;
         let (made_in, mut message) = match subject {
             Subject::Request { request } => {
-                let document = seat.state.request(request).ok()?.request.document;
-                (group.key.as_ref()?.session, seat.documents.get(&document)?.clone())
+                let wanted = seat.state.next_to_sign(request)?;
+                let document = seat.documents.get(&wanted.request.document)?;
+                (group.key.as_ref()?.session, message_of(document, &wanted))
             }
             Subject::Activation { session } => {
                 let (record, _) = group.activation(seat.state.ivn())?;
@@ -272,6 +276,7 @@ impl Signer {
             session,
             epoch: seat.state.epoch_of(subject).unwrap_or(1),
             subject,
+            number: seat.state.number_of(subject),
         };
         Some(Material { context, key, public, message })
     }

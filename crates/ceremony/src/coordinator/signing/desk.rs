@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::coordinator::input::Call;
+use crate::document::Document;
 use crate::effect::CoordinatorEffect;
 use crate::held::{HELD_BY_COORDINATOR, Held};
 use crate::names::{AccountName, EntryId, SessionId};
@@ -64,8 +65,8 @@ impl Desk {
         }
     }
 
-    pub(super) fn held(&self, request: EntryId) -> Option<Arc<[u8]>> {
-        self.held.get(request)
+    pub(super) fn held(&self, request: EntryId, number: u8) -> Option<Arc<[u8]>> {
+        self.held.get(request, number)
     }
 
     pub(super) fn held_bytes(&self) -> usize {
@@ -93,8 +94,8 @@ impl Desk {
         self.unchecked.remove(&request).unwrap_or_default()
     }
 
-    pub(super) fn hold(&mut self, request: EntryId, to_be_signed: Vec<u8>) {
-        self.held.insert(request, to_be_signed);
+    pub(super) fn hold(&mut self, request: EntryId, document: Document) {
+        self.held.insert(request, document.number, document.to_be_signed);
     }
 
     pub(super) fn is_missing(&mut self, request: EntryId) {

@@ -181,7 +181,7 @@ impl Signing {
             | Status::Rejected
             | Status::Withdrawn
             | Status::GroupRetired
-            | Status::Signed { .. } => self.drop_subject(subject),
+            | Status::Signed => self.drop_subject(subject),
         }
     }
 
@@ -199,7 +199,15 @@ impl Signing {
             self.desk.drop_request(request);
             return nothing;
         }
-        if document.is_some_and(|document| document.commitment == asked.request.document) {
+        // The log may have got a signature since these bytes were asked for.
+        if document.is_some_and(|document| {
+            document.is_of(&asked.request) && document.number != asked.next_signature()
+        }) {
+            self.desk.drop_request(request);
+            self.wanted(Subject::Request { request });
+            return nothing;
+        }
+        if document.is_some_and(|document| document.is_of(&asked.request)) {
             self.wanted(Subject::Request { request });
             return self.desk.came(request);
         }
@@ -212,7 +220,7 @@ impl Signing {
     /// Holds a document for the next shares, if it is short and the request is still to be signed.
     pub(super) fn hold(&mut self, request: EntryId, document: Document) {
         if self.efforts.contains_key(&Subject::Request { request }) {
-            self.desk.hold(request, document.to_be_signed);
+            self.desk.hold(request, document);
         }
     }
 
@@ -306,11 +314,12 @@ impl Signing {
         let subject = self.subjects.get(&session).copied();
         let (Some(key), Some(subject)) = (key, subject) else { return };
         let Some(epoch) = state.epoch_of(subject) else { return };
+        let number = state.number_of(subject);
         let awaits = |roast: &Roast| roast.awaits_commitments(session, account);
         if !self.efforts.get(&subject).is_some_and(awaits) {
             return;
         }
-        let context = SigningSession { ivn, session, epoch, subject };
+        let context = SigningSession { ivn, session, epoch, subject, number };
         let Ok(commitments) = context.open_commitments(account, key, &signed) else {
             return self.signer_failed(account, session, call.now);
         };
@@ -361,7 +370,8 @@ impl Signing {
         let subject = *self.subjects.get(&session)?;
         self.efforts.get(&subject)?.package(session)?.signers.get(account)?;
         match subject {
-            Subject::Request { request } => match self.desk.held(request) {
+            Subject::Request { request } => match self.desk.held(request, state.number_of(subject))
+            {
                 Some(message) => self.checked(state, account, session, signed, &message, call),
                 None => {
                     self.desk.wait(request, session, account.clone(), signed, call);
@@ -390,8 +400,8 @@ impl Signing {
         let target = Target::of(subject, state, call.now)?;
         let package = self.efforts.get(&subject)?.package(session)?;
         let identifier = *package.signers.get(account)?;
-        let (ivn, epoch) = (state.ivn(), target.epoch);
-        let context = SigningSession { ivn, session, epoch, subject };
+        let (ivn, epoch, number) = (state.ivn(), target.epoch, state.number_of(subject));
+        let context = SigningSession { ivn, session, epoch, subject, number };
         let digest = context.package(&package.commitments);
         // Each share is checked, not only their sum: two signers whose errors cancel would make a
         // valid signature whose log entry does not prove who made it.
@@ -418,6 +428,7 @@ impl Signing {
     /// verify although every share does, a new session is tried.
     pub(super) fn settle(
         &mut self,
+        state: &IvnState,
         subject: Subject,
         session: SessionId,
         is_logged: bool,
@@ -425,6 +436,12 @@ impl Signing {
     ) {
         if is_logged {
             self.drop_subject(subject);
+            if let Subject::Request { request } = subject
+                && state.request(request).is_ok_and(|it| it.status == Status::Approved)
+            {
+                // The request takes another signature.
+                self.wanted(subject);
+            }
         } else {
             self.end_session(session);
             self.due.remove(&subject);

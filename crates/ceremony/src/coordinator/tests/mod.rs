@@ -236,6 +236,8 @@ fn invited(log: &mut TestLog) -> (Coordinator, SessionId) {
     }
     let document = Document {
         commitment: log.state.request(request).unwrap().request.document,
+        signatures: 1,
+        number: 0,
         to_be_signed: b"document".to_vec(),
     };
     let effects =

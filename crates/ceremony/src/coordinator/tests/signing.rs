@@ -37,7 +37,8 @@ fn gives_document(
     request: EntryId,
 ) -> Vec<CoordinatorEffect> {
     let commitment = log.state.request(request).unwrap().request.document;
-    let document = Some(Document { commitment, to_be_signed: b"document".to_vec() });
+    let document =
+        Some(Document { commitment, signatures: 1, number: 0, to_be_signed: b"document".to_vec() });
     tell(coordinator, log, Input::Document { request, document })
 }
 
@@ -165,7 +166,12 @@ fn gives_long_documents(
     let mut next = wants(&effects);
     while let Some(request) = next.pop() {
         let commitment = log.state.request(request).unwrap().request.document;
-        let document = Some(Document { commitment, to_be_signed: document.to_vec() });
+        let document = Some(Document {
+            commitment,
+            signatures: 1,
+            number: 0,
+            to_be_signed: document.to_vec(),
+        });
         let answers = tell(coordinator, log, Input::Document { request, document });
         assert!(coordinator.held_bytes() <= HELD_BY_COORDINATOR);
         next.extend(wants(&answers));

@@ -5,6 +5,7 @@ use crate::entry::GroupChange;
 use crate::held::HELD_BY_NODE;
 use crate::message::FromCoordinator::{Presence, PresenceChanged, Rejected};
 use crate::names::{Digest, GroupName};
+use crate::policy::Output;
 use crate::state::Refusal;
 use crate::state::refusal::{Entries, Requests, Sessions};
 
@@ -67,7 +68,7 @@ fn no_node_approves_a_raw_signature_automatically() {
     definition.policy.rule.auto_approve = true;
     definition.policy.formats.insert("raw".parse().unwrap());
     let mut log = TestLog::keyed_with(definition);
-    let raw = Request { format: "raw".to_owned(), namespace: None, ..log.request() };
+    let raw = Request { output: "raw".parse().unwrap(), ..log.request() };
     let request = log.requests("ada", raw).unwrap();
     let config = Config { auto_accept: false, auto_approve: true, log_key: None };
     let mut bench = Bench::with_config(config, disk_after(&log), log);
@@ -201,8 +202,8 @@ fn rejected_request(reason: Refusal) -> (Bench, Entry, Command, Vec<NodeEffect>)
     let command = Command::Request {
         group: board(),
         document_type: None,
-        format: "ssh".to_owned(),
-        namespace: Some("file".to_owned()),
+        output: Output::default(),
+        signatures: 1,
         document: Digest::new([8; 32]),
         expires_in: Some(HOUR),
     };
@@ -223,8 +224,8 @@ fn only_an_equal_command_repeats_a_disputed_statement() {
     let other = Command::Request {
         group: board(),
         document_type: None,
-        format: "ssh".to_owned(),
-        namespace: Some("file".to_owned()),
+        output: Output::default(),
+        signatures: 1,
         document: Digest::new([9; 32]),
         expires_in: Some(HOUR),
     };
@@ -461,6 +462,36 @@ fn an_order_names_the_kind_of_what_it_decides_on() {
     assert_eq!(states(&effects), [Body::Approval { request: change }]);
 }
 
+#[test]
+fn an_output_of_more_signatures_is_not_approved() {
+    let (mut bench, request) = Bench::approved();
+    let document = |signatures| {
+        let commitment = bench.log.state.request(request).unwrap().request.document;
+        let to_be_signed = b"document".to_vec();
+        Some(Document { commitment, signatures, number: 0, to_be_signed })
+    };
+    let (two, one) = (document(2), document(1));
+    bench.invite(session(7), request);
+    let effects = bench.tell(Input::Document { request, document: two });
+    assert_eq!(commitments(&effects), None);
+    bench.invite(session(8), request);
+    let effects = bench.tell(Input::Document { request, document: one });
+    assert!(commitments(&effects).is_some());
+}
+
+#[test]
+fn bytes_of_another_signature_are_not_signed() {
+    let (mut bench, request) = Bench::approved();
+    let commitment = bench.log.state.request(request).unwrap().request.document;
+    let to_be_signed = b"document".to_vec();
+    let document = Some(Document { commitment, signatures: 1, number: 1, to_be_signed });
+    bench.invite(session(7), request);
+    let effects = bench.tell(Input::Document { request, document });
+    assert_eq!(commitments(&effects), None);
+    assert!(fetches(&effects, request), "it asks for those of the next signature");
+    assert!(commitments(&bench.give_document(request)).is_some());
+}
+
 /// Like [`Bench::committed`], with a document that the node does not hold.
 fn committed_to_long() -> (Bench, EntryId, SignedPart) {
     let (mut bench, request) = Bench::approved();
@@ -471,7 +502,12 @@ fn committed_to_long() -> (Bench, EntryId, SignedPart) {
 
 fn give_long_document(bench: &mut Bench, request: EntryId) -> Vec<NodeEffect> {
     let commitment = bench.log.state.request(request).unwrap().request.document;
-    let document = Some(Document { commitment, to_be_signed: vec![7; HELD_BY_NODE + 1] });
+    let document = Some(Document {
+        commitment,
+        signatures: 1,
+        number: 0,
+        to_be_signed: vec![7; HELD_BY_NODE + 1],
+    });
     bench.tell(Input::Document { request, document })
 }
 

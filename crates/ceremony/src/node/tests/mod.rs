@@ -14,7 +14,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
 use super::{Command, Config, Contradiction, Input, Motion, Node, Proposal, RestoreError};
-use crate::document::{Document, Documents, NotChecked};
+use crate::document::{Document, Documents, NotChecked, ToSign};
 use crate::effect::{CommandError, CommandId, Done, NodeChange, NodeDeadline, NodeEffect};
 use crate::encoding::Base64;
 use crate::entry::{Body, Entry, Request};
@@ -37,7 +37,7 @@ struct Bench {
 struct Contract;
 
 impl Documents for Contract {
-    fn to_be_signed(&mut self, _: EntryId, _: &Request) -> Result<Vec<u8>, NotChecked> {
+    fn to_be_signed(&mut self, _: EntryId, _: &ToSign) -> Result<Vec<u8>, NotChecked> {
         Ok(b"document".to_vec())
     }
 }
@@ -157,7 +157,12 @@ impl Bench {
 
     fn give_document(&mut self, request: EntryId) -> Vec<NodeEffect> {
         let commitment = self.log.state.request(request).unwrap().request.document;
-        let document = Some(Document { commitment, to_be_signed: b"document".to_vec() });
+        let document = Some(Document {
+            commitment,
+            signatures: 1,
+            number: 0,
+            to_be_signed: b"document".to_vec(),
+        });
         self.tell(Input::Document { request, document })
     }
 
@@ -189,6 +194,7 @@ impl Bench {
             session,
             epoch: self.log.state.epoch_of(subject).unwrap_or(1),
             subject,
+            number: 0,
         };
         let of_ada = self.log.commitments_of("ada", session, subject);
         let key = secrets("ada").public().identity;
@@ -416,7 +422,8 @@ fn another_document_is_not_signed() {
     let (mut bench, request) = Bench::approved();
     bench.invite(session(7), request);
     let commitment = crate::names::Digest::new([9; 32]);
-    let document = Some(Document { commitment, to_be_signed: b"another".to_vec() });
+    let document =
+        Some(Document { commitment, signatures: 1, number: 0, to_be_signed: b"another".to_vec() });
     let effects = bench.tell(Input::Document { request, document });
     assert_eq!((commits(&effects), declined(&effects)), (false, Some(DeclineReason::NoDocument)));
 }

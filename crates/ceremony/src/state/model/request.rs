@@ -28,6 +28,8 @@ pub struct RequestState {
     pub approvals: BTreeSet<AccountName>,
     pub refusals: BTreeMap<AccountName, String>,
     pub status: Status,
+    /// The signatures in the log: as many as the request takes, once it is signed.
+    pub signatures: Vec<LoggedSignature>,
     /// Whether it was ever approved. From then on its approvers' nodes may have released signature
     /// shares, so that a signature may exist which the log does not contain.
     pub was_approved: bool,
@@ -51,13 +53,17 @@ pub enum Status {
     Withdrawn,
     /// The group signs nothing any more; final.
     GroupRetired,
-    /// Signed; final.
-    Signed {
-        index: u64,
-        /// 64 bytes.
-        signature: Vec<u8>,
-        signers: Vec<AccountName>,
-    },
+    /// All its signatures are in the log; final.
+    Signed,
+}
+
+/// A signature in the log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct LoggedSignature {
+    pub index: u64,
+    pub signature: Vec<u8>,
+    pub signers: Vec<AccountName>,
 }
 
 /// Where a request stands at a certain time, without the details of [`Status`].
@@ -100,13 +106,11 @@ pub enum Refused {
     NotAuthorized { requester: AccountName, group: GroupName },
     #[error("group \"{group}\" does not sign {}", match document_type { Some(kind) => format!("documents of type \"{kind}\""), None => "documents without a type".to_owned() })]
     TypeNotServed { group: GroupName, document_type: Option<DocumentType> },
-    #[error("group \"{group}\" does not sign in format {format}{}; it signs in {}", namespace.as_ref().map(|namespace| format!(":{namespace}")).unwrap_or_default(), served_formats(served))]
-    FormatNotServed {
-        group: GroupName,
-        format: String,
-        namespace: Option<String>,
-        served: BTreeSet<OutputFormat>,
-    },
+    #[error(
+        "group \"{group}\" does not sign in format {format}; it signs in {}",
+        served_formats(served)
+    )]
+    FormatNotServed { group: GroupName, format: OutputFormat, served: BTreeSet<OutputFormat> },
 }
 
 fn served_formats(served: &BTreeSet<OutputFormat>) -> String {
@@ -130,8 +134,13 @@ impl RequestState {
             Status::Rejected => RequestStage::Rejected,
             Status::Withdrawn => RequestStage::Withdrawn,
             Status::GroupRetired => RequestStage::GroupRetired,
-            Status::Signed { .. } => RequestStage::Signed,
+            Status::Signed => RequestStage::Signed,
         }
+    }
+
+    /// Which signature comes next: the number of those in the log.
+    pub fn next_signature(&self) -> u8 {
+        u8::try_from(self.signatures.len()).unwrap_or(u8::MAX)
     }
 
     /// Members that may still approve or reject: they have a vote that they have not used, and the
@@ -147,7 +156,7 @@ impl RequestState {
 
     /// Whether nodes may approve the request automatically, by the policy that it pinned.
     pub fn may_be_approved_automatically(&self) -> bool {
-        self.policy.permits_automatic_approval(&self.request.format)
+        self.policy.permits_automatic_approval(self.request.output.format())
     }
 
     /// Returns since when the document is to be deleted, if it is at `now`, the group's time.

@@ -2,23 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::entry::{Request, Role, SignerRecord};
+use crate::document::ToSign;
+use crate::entry::{MOST_SIGNATURES, Request, Role, SignerRecord};
 use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId, Timestamp};
+use crate::policy::OutputFormat;
 use crate::signing::{SigningSession, Subject, add_up};
 use crate::state::model::group::Group;
 use crate::state::model::key::{GroupKey, Unable};
-use crate::state::model::request::{Refused, RequestState, Status};
+use crate::state::model::request::{LoggedSignature, Refused, RequestState, Status};
 use crate::state::refusal::{Entries, Groups, Refusal, Requests};
 use crate::state::{Event, IvnState};
 
 impl Group {
     /// Why the group does not sign in this format, if it does not.
-    pub fn refuses_format(&self, format: &str, namespace: Option<&str>) -> Option<Refused> {
+    pub fn refuses_format(&self, format: &OutputFormat) -> Option<Refused> {
         let policy = &self.definition.policy;
-        (!policy.serves(format, namespace)).then(|| Refused::FormatNotServed {
+        (!policy.serves(format)).then(|| Refused::FormatNotServed {
             group: self.definition.name.clone(),
-            format: format.to_owned(),
-            namespace: namespace.map(str::to_owned),
+            format: format.clone(),
             served: policy.formats.clone(),
         })
     }
@@ -51,6 +52,7 @@ impl IvnState {
             approvals: BTreeSet::new(),
             refusals: BTreeMap::new(),
             status: Status::Open,
+            signatures: Vec::new(),
             was_approved: false,
             ended_at: None,
         };
@@ -88,6 +90,9 @@ impl IvnState {
             return Err(Groups::NoKey { group: request.group.clone() }.into());
         }
         group.check_in_use()?;
+        if !(1..=MOST_SIGNATURES).contains(&request.signatures) {
+            return Err(Requests::Signatures { most: MOST_SIGNATURES }.into());
+        }
         // A member with keys from an admin cannot make requests in the member's name, because nodes
         // may approve them automatically.
         if group.has_member(author) && !group.has_say(author) {
@@ -114,7 +119,7 @@ impl IvnState {
                 document_type: request.document_type.clone(),
             })
         } else {
-            group.refuses_format(&request.format, request.namespace.as_deref())
+            group.refuses_format(request.output.format())
         })
     }
 
@@ -287,7 +292,8 @@ impl IvnState {
         let ended = at.max(self.time_of(group));
         let key = group.key.as_ref().ok_or(Requests::Signers)?;
         let subject = Subject::Request { request: id };
-        let context = SigningSession { ivn: self.ivn, session, epoch: key.epoch, subject };
+        let (ivn, epoch, number) = (self.ivn, key.epoch, state.next_signature());
+        let context = SigningSession { ivn, session, epoch, subject, number };
         let shown = self.check_signers(key, &context, signature, signers)?;
         if signature.len() != 64 || !shown.iter().all(|name| state.approvals.contains(name)) {
             return Err(Requests::Signers.into());
@@ -300,8 +306,41 @@ impl IvnState {
         if let Some(group) = self.groups.get_mut(&state.request.group) {
             group.note_proof(&shown, proved);
         }
-        state.set(Status::Signed { index, signature: signature.to_vec(), signers: shown }, ended);
+        let signature = signature.to_vec();
+        state.signatures.push(LoggedSignature { index, signature, signers: shown });
+        if state.next_signature() < state.request.signatures {
+            return Ok(vec![Event::RequestPartlySigned(id)]);
+        }
+        state.set(Status::Signed, ended);
         Ok(vec![Event::RequestSigned(id)])
+    }
+
+    /// Returns what determines the bytes of a request's signature with this number, besides the
+    /// document: nothing if the log lacks an earlier one.
+    pub fn to_sign(&self, id: EntryId, number: u8) -> Option<ToSign> {
+        let state = self.requests.get(&id)?;
+        let group = self.groups.get(&state.request.group)?;
+        let earlier = state.signatures.get(..usize::from(number))?;
+        Some(ToSign {
+            request: state.request.clone(),
+            key: group.key.as_ref()?.public.verifying_key().clone(),
+            earlier: earlier.iter().map(|logged| logged.signature.clone()).collect(),
+        })
+    }
+
+    /// As [`Self::to_sign`], for the signature that comes next.
+    pub fn next_to_sign(&self, id: EntryId) -> Option<ToSign> {
+        self.to_sign(id, self.requests.get(&id)?.next_signature())
+    }
+
+    /// Which of its signatures a subject gets next; 0 is the first.
+    pub fn number_of(&self, subject: Subject) -> u8 {
+        match subject {
+            Subject::Request { request } => {
+                self.requests.get(&request).map_or(0, RequestState::next_signature)
+            }
+            Subject::Activation { .. } => 0,
+        }
     }
 
     /// Returns the accounts in `signers`, if each signed commitments and a share for the same

@@ -127,7 +127,7 @@ fn signs(
         let share = sign::sign(ours, &package, &public, &commitments, DOCUMENT).unwrap();
         let subject = Subject::Request { request };
         let (ivn, session) = (log.state.ivn(), session(9));
-        let context = SigningSession { ivn, session, epoch: epoch.number, subject };
+        let context = SigningSession { ivn, session, epoch: epoch.number, subject, number: 0 };
         let key = secrets(member.as_str()).identity;
         let digest = context.package(&commitments);
         records.push(SignerRecord {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::entry::{Body, GroupDefinition, Request, Role};
 use crate::names::{Digest, EntryId, GroupName};
-use crate::policy::{DEFAULT_EXPIRY, Policy, Rule};
+use crate::policy::{DEFAULT_EXPIRY, OutputFormat, Policy, Rule};
 use crate::state::clock::MAX_CLOCK_LEAD;
 use crate::state::refusal::{Entries, Groups, Requests};
 use crate::state::{Event, Refused, Status};
@@ -198,19 +198,18 @@ fn a_request_for_an_unserved_type_is_refused_and_logged() {
 }
 
 fn raw(log: &TestLog) -> Request {
-    Request { format: "raw".to_owned(), namespace: None, ..log.request() }
+    Request { output: "raw".parse().unwrap(), ..log.request() }
 }
 
 #[test]
 fn a_request_in_an_unserved_format_is_refused_and_logged() {
     let mut log = TestLog::keyed();
-    for (format, namespace) in [("raw", None), ("ssh", Some("git")), ("ssh", None)] {
-        let (format, namespace) = (format.to_owned(), namespace.map(str::to_owned));
-        let request =
-            Request { format: format.clone(), namespace: namespace.clone(), ..log.request() };
+    for text in ["raw", "ssh:git", "ssh"] {
+        let format: OutputFormat = text.parse().unwrap();
+        let request = Request { output: format.clone().into(), ..log.request() };
         let id = log.requests("ada", request).unwrap();
         let served = Policy::for_min_signers(2).formats;
-        let why = Refused::FormatNotServed { group: board(), format, namespace, served };
+        let why = Refused::FormatNotServed { group: board(), format, served };
         assert!(why.to_string().ends_with("it signs in ssh:file"), "{why}");
         assert_eq!(status(&log, id), Status::Refused(why));
         assert_eq!(log.approves("ben", id), refused(Requests::RequestOver { request: id }));

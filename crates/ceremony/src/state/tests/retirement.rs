@@ -46,7 +46,7 @@ fn a_retired_group_signs_nothing_and_its_shares_are_owed() {
     assert_eq!(group.key.as_ref().unwrap().public, key, "what it signed can still be verified");
     assert_eq!(group.past_epochs[0].holders, some(&["ada", "ben", "cyd"]));
     let status = |id| log.state.request(id).unwrap().status.clone();
-    assert!(matches!(status(signed), Status::Signed { .. }));
+    assert!(matches!(status(signed), Status::Signed));
     assert_eq!((status(approved), status(open)), (Status::GroupRetired, Status::GroupRetired));
 
     log.wait(1);

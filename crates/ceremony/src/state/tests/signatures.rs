@@ -4,7 +4,7 @@ use crate::state::refusal::{Entries, Requests};
 use curve25519_dalek::Scalar;
 
 use crate::encoding::Base64;
-use crate::entry::{Body, SignerRecord};
+use crate::entry::{Body, MOST_SIGNATURES, Request, SignerRecord};
 use crate::names::EntryId;
 use crate::signing::Subject;
 use crate::state::{Event, Status};
@@ -35,9 +35,64 @@ fn a_signature_shows_approving_members_own_messages() {
     let signers = log.records(&["ada", "ben"], session(7), Subject::Request { request });
     let events = log.coordinator_says(signature(request, signers.clone())).unwrap();
     assert_eq!(events, [Event::RequestSigned(request)]);
-    assert!(matches!(log.state.request(request).unwrap().status, Status::Signed { .. }));
+    assert!(matches!(log.state.request(request).unwrap().status, Status::Signed));
     let again = log.coordinator_says(signature(request, signers));
     assert_eq!(again, refused(Requests::NotApproved { request }), "once");
+}
+
+/// A request for two signatures that is approved.
+fn approved_for_two() -> (TestLog, EntryId) {
+    let mut log = TestLog::keyed();
+    let two = Request { signatures: 2, ..log.request() };
+    let request = log.requests("ada", two).unwrap();
+    log.approves("ben", request).unwrap();
+    (log, request)
+}
+
+#[test]
+fn a_request_for_two_signatures_is_signed_with_the_second() {
+    let (mut log, request) = approved_for_two();
+    let subject = Subject::Request { request };
+    let first = log.records(&["ada", "ben"], session(7), subject);
+    let events = log.coordinator_says(signature(request, first.clone())).unwrap();
+    assert_eq!(events, [Event::RequestPartlySigned(request)]);
+    let state = log.state.request(request).unwrap();
+    assert_eq!((state.status.clone(), state.next_signature()), (Status::Approved, 1));
+    let logged = state.signatures[0].signature.clone();
+    assert_eq!(log.state.next_to_sign(request).unwrap().earlier, [logged]);
+
+    let moved = log.coordinator_says(signature(request, first));
+    assert_eq!(moved, refused(Requests::Signers), "the messages are for the first signature");
+    let second = log.records(&["ada", "ben"], session(7), subject);
+    let events = log.coordinator_says(signature(request, second.clone())).unwrap();
+    assert_eq!(events, [Event::RequestSigned(request)]);
+    let third = log.coordinator_says(signature(request, second));
+    assert_eq!(third, refused(Requests::NotApproved { request }));
+}
+
+#[test]
+fn a_rejection_between_two_signatures_ends_the_request() {
+    let (mut log, request) = approved_for_two();
+    let first = log.records(&["ada", "ben"], session(7), Subject::Request { request });
+    log.coordinator_says(signature(request, first)).unwrap();
+    let second = log.records(&["ada", "ben"], session(7), Subject::Request { request });
+    for member in ["ada", "ben"] {
+        log.says(member, Body::Refusal { request, reason: "no".to_owned() }).unwrap();
+    }
+    let late = log.coordinator_says(signature(request, second));
+    assert_eq!(late, refused(Requests::NotApproved { request }));
+}
+
+#[test]
+fn a_request_takes_1_to_4_signatures() {
+    let mut log = TestLog::keyed();
+    for signatures in [0, 5, 255] {
+        let wrong = Request { signatures, ..log.request() };
+        let most = MOST_SIGNATURES;
+        assert_eq!(log.requests("ada", wrong).map(drop), Err(Requests::Signatures { most }.into()));
+    }
+    let most = Request { signatures: 4, ..log.request() };
+    assert!(log.requests("ada", most).is_ok());
 }
 
 #[test]
@@ -126,6 +181,7 @@ fn a_signature_by_the_most_signers_fits_one_entry() {
         session: session(7),
         epoch: 1,
         subject: Subject::Request { request },
+        number: 0,
     };
     let key = crate::test_world::secrets("ada");
     let ada = crate::test_world::name("ada");

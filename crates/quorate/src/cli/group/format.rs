@@ -1,21 +1,26 @@
 //! Output formats of groups on the command line.
 
 use quorate_ceremony::policy::{OutputFormat, OutputFormatError};
-use quorate_documents::{Output, OutputError};
+use quorate_documents::{Format, OutputError, UnknownFormat};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FormatError {
     #[error(transparent)]
     Output(#[from] OutputError),
     #[error(transparent)]
+    Unknown(#[from] UnknownFormat),
+    #[error(transparent)]
     Format(#[from] OutputFormatError),
 }
 
 /// Reads `raw`, `ssh`, or `ssh:NAMESPACE`.
 pub(super) fn parse_format(text: &str) -> Result<OutputFormat, FormatError> {
-    let output: Output = text.parse()?;
-    let namespace = output.namespace().map(|namespace| namespace.as_str());
-    Ok(OutputFormat::new(output.format().name(), namespace)?)
+    let (format, namespace) = match text.split_once(':') {
+        None => (text, None),
+        Some((format, namespace)) => (format, Some(namespace)),
+    };
+    let namespace = format.parse::<Format>()?.served(namespace)?;
+    Ok(OutputFormat::new(format, namespace.as_deref())?)
 }
 
 #[cfg(test)]

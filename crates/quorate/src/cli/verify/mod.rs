@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quorate_ceremony::names::IvnId;
-use quorate_documents::{Format, Namespace, Output, SignatureFile, keys};
+use quorate_documents::{Namespace, SignatureFile, VerifyingKey, keys};
 
 use self::verdict::{Candidate, Finding, VerificationView};
 use super::context::Context;
@@ -90,7 +90,7 @@ impl Verify {
         })?;
         let document = file::read(file, u64::MAX - 1)?;
         let trusted = self.trusted(context, &signature)?;
-        let view = self.judge(file, &document, &bytes, &signature, trusted, path);
+        let view = self.judge(file, &document, &signature, trusted, path);
         context.terminal.show("verification", &view, |page| view.write(page))?;
         match view.verdict.exit() {
             None => Ok(()),
@@ -139,7 +139,7 @@ impl Verify {
                 Problem::new(Code::Failed, message).hint("`quorate key export` writes such a file")
             })?;
             let is_list = keys.len() > 1;
-            let may_be = |key: &[u8; 32]| signature.verifying_key().is_none_or(|it| it == key);
+            let may_be = |key: &VerifyingKey| signature.verifying_key().is_none_or(|it| it == *key);
             // A signature that names its key is judged by that key, or else by the first.
             let named = keys.iter().position(|(_, key)| may_be(key)).unwrap_or_default();
             let tried =
@@ -155,9 +155,8 @@ impl Verify {
         }
         let groups = context.session()?.groups()?;
         let candidates = groups.into_iter().filter_map(|group| {
-            let mut key = [0; 32];
-            hex::decode_to_slice(group.verifying_key?, &mut key).ok()?;
-            let may_be = signature.verifying_key().is_none_or(|signer| *signer == key);
+            let key = VerifyingKey::from_hex(&group.verifying_key?)?;
+            let may_be = signature.verifying_key().is_none_or(|signer| signer == key);
             may_be.then(|| Candidate { key, group: Some(group.name.to_string()), line: None })
         });
         Ok(candidates.collect())
@@ -167,20 +166,16 @@ impl Verify {
         &self,
         file: &Path,
         document: &[u8],
-        bytes: &[u8],
         signature: &SignatureFile,
         trusted: Vec<Candidate>,
         path: PathBuf,
     ) -> VerificationView {
-        let output = match signature.format() {
-            Format::Ssh => Output::Ssh { namespace: self.namespace.clone() },
-            _ => Output::Raw,
-        };
-        let named = signature.verifying_key().copied();
+        let namespace = Some(self.namespace.as_str());
+        let named = signature.verifying_key();
         let mut failure = None;
         let mut signer = None;
         for candidate in trusted {
-            match quorate_documents::verify(document, bytes, &candidate.key, &output) {
+            match signature.verify(document, &candidate.key, namespace) {
                 Ok(()) => {
                     signer = Some(candidate);
                     failure = None;
@@ -190,7 +185,7 @@ impl Verify {
             }
         }
         let finding = Finding { signature, named, signer, failure, by_key: self.key.is_some() };
-        finding.view(file, path, &self.namespace, document, bytes, &output)
+        finding.view(file, path, &self.namespace, document)
     }
 }
 

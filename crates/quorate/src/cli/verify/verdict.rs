@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quorate_documents::{Format, Namespace, Output, SignatureFile, VerifyError};
+use quorate_documents::{Namespace, SignatureFile, VerifyError, VerifyingKey};
 use serde::Serialize;
 
 use crate::api::Exit;
@@ -65,7 +65,7 @@ pub(super) struct VerificationView {
     sentence: String,
     file: PathBuf,
     signature_file: PathBuf,
-    format: Format,
+    format: String,
     namespace: Option<String>,
     /// The key that signed, in hex, if known.
     verifying_key: Option<String>,
@@ -76,7 +76,7 @@ pub(super) struct VerificationView {
 
 /// A trusted key that may have signed, with its group if it is from this home.
 pub(super) struct Candidate {
-    pub(super) key: [u8; 32],
+    pub(super) key: VerifyingKey,
     pub(super) group: Option<String>,
     /// The line of the key's file, if the file has several.
     pub(super) line: Option<usize>,
@@ -96,7 +96,7 @@ impl Candidate {
 pub(super) struct Finding<'a> {
     pub(super) signature: &'a SignatureFile,
     /// The key that the signature file contains.
-    pub(super) named: Option<[u8; 32]>,
+    pub(super) named: Option<VerifyingKey>,
     pub(super) signer: Option<Candidate>,
     pub(super) failure: Option<(Candidate, VerifyError)>,
     /// Whether `--key` was given.
@@ -110,12 +110,11 @@ impl Finding<'_> {
         path: PathBuf,
         namespace: &Namespace,
         document: &[u8],
-        bytes: &[u8],
-        output: &Output,
     ) -> VerificationView {
         // Whether the file is intact, by the key that the signature itself contains. That is worth
         // reporting, but no reason for trust.
-        let intact = self.named.map(|key| quorate_documents::verify(document, bytes, &key, output));
+        let intact =
+            self.named.map(|key| self.signature.verify(document, &key, Some(namespace.as_str())));
         let (verdict, sentence) = self.sentence(&file.display().to_string(), intact.as_ref());
         let checks = self.checks(namespace, intact.as_ref());
         let signer_key = self.signer.as_ref().map(|signer| signer.key).or(self.named);
@@ -124,9 +123,9 @@ impl Finding<'_> {
             sentence,
             file: file.to_owned(),
             signature_file: path,
-            format: self.signature.format(),
+            format: self.signature.format().to_string(),
             namespace: self.signature.namespace().map(str::to_owned),
-            verifying_key: signer_key.map(hex::encode),
+            verifying_key: signer_key.map(|key| key.to_string()),
             group: self.signer.and_then(|signer| signer.group),
             checks,
         }
@@ -209,9 +208,7 @@ impl Finding<'_> {
     }
 
     fn key_check(&self) -> Check {
-        let shown = |candidate: &Candidate| {
-            format!("{} ({})", hex::encode(candidate.key), candidate.name())
-        };
+        let shown = |candidate: &Candidate| format!("{} ({})", candidate.key, candidate.name());
         match (&self.signer, &self.failure, self.named) {
             (Some(signer), ..) => Check::passed("key", shown(signer)),
             (None, Some((_, VerifyError::OtherKey { expected, found })), _) => {
@@ -227,10 +224,9 @@ impl Finding<'_> {
                 "a raw signature does not say whose it is; tried the groups of this home"
                     .to_owned(),
             ),
-            (None, None, Some(key)) => Check::failed(
-                "key",
-                format!("expected one of this home's groups, got {}", hex::encode(key)),
-            ),
+            (None, None, Some(key)) => {
+                Check::failed("key", format!("expected one of this home's groups, got {key}"))
+            }
             (None, None, None) => {
                 Check::failed("key", "this home has no group with a key".to_owned())
             }

@@ -8,12 +8,15 @@ use quorate_ceremony::state::RequestState;
 
 use super::Task;
 use crate::api::{Answer, Code, Problem, Query};
-use crate::node::{answer, view};
+use crate::node::{answer, documents, view};
 use crate::store::documents::DocumentPackage;
 use crate::timers::now;
 
 /// How many titles are fetched for one answer, those of the latest requests.
 const TITLES_AT_ONCE: usize = 200;
+
+/// How many documents of undecided requests a node offers on each connection.
+const OFFERED: usize = 100;
 
 /// What the coordinator is asked for before a question is answered.
 #[derive(Debug, Default)]
@@ -30,6 +33,18 @@ impl Absent {
 }
 
 impl Task {
+    /// Offers the coordinator the documents of the latest undecided requests, in case its disk lost
+    /// them.
+    pub(super) fn offer_documents(&self) {
+        let state = self.machine.state();
+        let open = state.requests().values().filter(|request| !request.stage(now()).is_final());
+        let mut open: Vec<_> =
+            open.map(|request| (request.index, request.request.document)).collect();
+        open.sort_unstable_by_key(|(index, _)| std::cmp::Reverse(*index));
+        let documents = open.into_iter().take(OFFERED).map(|(_, document)| document).collect();
+        tokio::spawn(documents::offer(self.shelf.clone(), self.hub.clone(), documents));
+    }
+
     pub(super) fn documents_of(&self, query: &Query) -> Vec<Digest> {
         let state = self.machine.state();
         let kept = |request: &&RequestState| state.document_deleted_since(request).is_none();
@@ -87,7 +102,10 @@ impl Task {
             if let Ok(package) = DocumentPackage::from_bytes(&bytes)
                 && package.matches(commitment)
             {
-                self.facts.insert(commitment, view::FileFacts::of(&package));
+                let state = self.machine.state();
+                let request = state.request_of_document(commitment);
+                let wanted = request.and_then(|request| state.to_sign(request.id, 0));
+                self.facts.insert(commitment, view::FileFacts::of(&package, wanted.as_ref()));
             }
         }
     }

@@ -44,9 +44,6 @@ const BATCH: usize = 512;
 /// How many documents are in memory at the same time until the machine has looked at them.
 const DOCUMENTS_AT_ONCE: usize = 8;
 
-/// How many documents of undecided requests a node offers on each connection.
-const OFFERED: usize = 100;
-
 /// A caller that receives a new answer at every change.
 struct Watcher {
     query: Query,
@@ -340,22 +337,9 @@ impl Task {
         Ok(())
     }
 
-    /// Offers the coordinator the documents of the latest undecided requests, in case its disk lost
-    /// them.
-    fn offer_documents(&self) {
-        let state = self.machine.state();
-        let open = state.requests().values().filter(|request| !request.stage(now()).is_final());
-        let mut open: Vec<_> =
-            open.map(|request| (request.index, request.request.document)).collect();
-        open.sort_unstable_by_key(|(index, _)| std::cmp::Reverse(*index));
-        let documents = open.into_iter().take(OFFERED).map(|(_, document)| document).collect();
-        tokio::spawn(documents::offer(self.shelf.clone(), self.hub.clone(), documents));
-    }
-
     /// Gets a document from this node's own copies or from the coordinator.
     fn fetch(&mut self, request: EntryId) {
-        let Ok(state) = self.machine.state().request(request) else { return };
-        let wanted = state.request.clone();
+        let Some(wanted) = self.machine.state().next_to_sign(request) else { return };
         let (shelf, hub, room) = (self.shelf.clone(), self.hub.clone(), self.room.clone());
         self.background.spawn(async move {
             let Ok(room) = room.acquire_owned().await else { std::future::pending().await };
@@ -448,7 +432,10 @@ impl Task {
     fn sign(&mut self, ask: SignAsk, reply: mpsc::Sender<Answer>) {
         // The node knows the rules, so neither people nor the log are bothered with a request that
         // breaks one. Only a request by an account that may not ask is logged, as refused.
-        let command = documents::request_for(&ask, Digest::new([0; 32]));
+        let command = match documents::request_for(&ask, Digest::new([0; 32])) {
+            Ok(command) => command,
+            Err(problem) => return drop(reply.try_send(Answer::Problem(problem))),
+        };
         let refused = match self.machine.judge_request(command, now()) {
             _ if self.link.is_none() => Some(self.refusal(&CommandError::Unreachable)),
             Err(error) => Some(self.refusal(&error)),
@@ -458,7 +445,8 @@ impl Task {
                 Some(Answer::Problem(answer::refused(state, &ask, &refused)))
             }
         };
-        if let Some(answer) = refused {
+        let unsignable = || documents::unsignable(&ask, self.machine.state()).map(Answer::Problem);
+        if let Some(answer) = refused.or_else(unsignable) {
             return drop(reply.try_send(answer));
         }
         let (shelf, hub) = (self.shelf.clone(), self.hub.clone());

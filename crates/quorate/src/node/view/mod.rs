@@ -7,13 +7,14 @@ mod status;
 
 use std::collections::BTreeSet;
 
+use quorate_ceremony::document::ToSign;
 use quorate_ceremony::names::{AccountName, Timestamp};
 use quorate_ceremony::node::Node;
-use quorate_ceremony::state::{RequestState, Status};
-use quorate_documents::{Format, Meaning};
+use quorate_ceremony::state::RequestState;
+use quorate_documents::{Meaning, Preview};
 
 use crate::api::{RequestStage, RequestView, SigningWait};
-use crate::documents::sha256;
+use crate::documents::{preview, sha256};
 use crate::store::document_title::DocumentTitle;
 use crate::store::documents::DocumentPackage;
 
@@ -31,16 +32,19 @@ pub(crate) struct FileFacts {
     pub(crate) sha256: String,
     /// What the file's own bytes mean besides.
     pub(crate) other_meaning: Option<Meaning>,
+    pub(crate) preview: Option<Preview>,
 }
 
 impl FileFacts {
-    pub(crate) fn of(package: &DocumentPackage) -> Self {
+    /// `wanted` is what the request for this document wants signed.
+    pub(crate) fn of(package: &DocumentPackage, wanted: Option<&ToSign>) -> Self {
         Self {
             name: package.name.as_str().to_owned(),
             note: package.note.as_ref().map(|note| note.as_str().to_owned()),
             size: Some(package.document.len() as u64),
             sha256: sha256(&package.document),
             other_meaning: quorate_documents::other_meaning(&package.document),
+            preview: wanted.and_then(|wanted| preview(&package.document, wanted)),
         }
     }
 }
@@ -53,6 +57,7 @@ impl From<DocumentTitle> for FileFacts {
             size: None,
             sha256: title.sha256.to_string(),
             other_meaning: None,
+            preview: None,
         }
     }
 }
@@ -70,12 +75,12 @@ pub(crate) fn request(
         true => undecided.difference(node.online()).cloned().collect(),
         false => BTreeSet::new(),
     };
-    let (signature, signature_index, signers) = match &state.status {
-        Status::Signed { index, signature, signers } => {
-            (Some(hex(signature)), Some(*index), signers.clone())
+    let mut signers: Vec<AccountName> = Vec::new();
+    for name in state.signatures.iter().flat_map(|logged| &logged.signers) {
+        if !signers.contains(name) {
+            signers.push(name.clone());
         }
-        _ => (None, None, Vec::new()),
-    };
+    }
     let stage = state.stage(now);
     RequestView {
         id: state.id,
@@ -83,8 +88,8 @@ pub(crate) fn request(
         requester: state.requester.clone(),
         group: state.request.group.clone(),
         document_type: state.request.document_type.clone(),
-        format: state.request.format.clone(),
-        namespace: state.request.namespace.clone(),
+        output: state.request.output.to_string(),
+        preview: file.as_ref().and_then(|file| file.preview.clone()),
         document: state.request.document,
         file_name: file.as_ref().map(|file| file.name.clone()),
         message: file.as_ref().and_then(|file| file.note.clone()),
@@ -92,7 +97,7 @@ pub(crate) fn request(
         file_sha256: file.as_ref().map(|file| file.sha256.clone()),
         document_deleted: node.state().document_deleted_since(state),
         other_meaning: file
-            .filter(|_| state.request.format == Format::Raw.name())
+            .filter(|_| state.request.output.format().name() == "raw")
             .and_then(|file| file.other_meaning),
         at: state.at,
         expires_at: state.request.expires_at,
@@ -105,8 +110,8 @@ pub(crate) fn request(
         verifying_key: group
             .and_then(|group| group.key.as_ref())
             .map(|key| hex(key.public.verifying_key().as_bytes())),
-        signature,
-        signature_index,
+        signatures: state.signatures.iter().map(|logged| hex(&logged.signature)).collect(),
+        signature_index: state.signatures.last().map(|logged| logged.index),
         signers,
         waits: group.filter(|_| stage == RequestStage::Approved).map(|group| {
             let shares = shares::shares(node, group, now).into_iter();

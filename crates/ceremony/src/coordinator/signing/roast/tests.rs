@@ -52,6 +52,7 @@ fn commitments() -> (SignedPart, Commitments) {
         session: session(7),
         epoch: log.state.epoch_of(subject).unwrap_or(1),
         subject,
+        number: 0,
     };
     let key = crate::test_world::secrets("ada").public().identity;
     let opened = context.open_commitments(&crate::test_world::name("ada"), key, &signed).unwrap();

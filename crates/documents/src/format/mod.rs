@@ -1,0 +1,87 @@
+//! The formats: one file for each, and the registry.
+
+mod raw;
+mod ssh;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::definition::Definition;
+use crate::error::{OutputError, UnknownFormat};
+use crate::key::VerifyingKey;
+
+/// A kind of signature file.
+#[derive(Clone, Copy)]
+pub struct Format(&'static dyn Definition);
+
+impl Format {
+    /// Every format, for help texts and "did you mean". A file is read as the first that fits.
+    pub const ALL: &'static [Self] = &[Self(&raw::Raw), Self(&ssh::Ssh)];
+
+    /// The name in entries, on the command line and in the API.
+    pub fn name(self) -> &'static str {
+        self.0.name()
+    }
+
+    /// What the format is for, in a few words.
+    pub fn purpose(self) -> &'static str {
+        self.0.purpose()
+    }
+
+    /// The ending of its files, without the dot.
+    pub fn ending(self) -> &'static str {
+        self.0.ending()
+    }
+
+    /// Whether the file is the signed document, and not a signature beside it.
+    pub fn encloses(self) -> bool {
+        self.0.encloses()
+    }
+
+    /// The namespace that a group has to serve for this one: itself, or the default.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError`], for a namespace that the format does not have.
+    pub fn served(self, namespace: Option<&str>) -> Result<Option<String>, OutputError> {
+        self.0.namespace(namespace)
+    }
+
+    pub(crate) fn definition(self) -> &'static dyn Definition {
+        self.0
+    }
+}
+
+impl PartialEq for Format {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Format {}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        let all = Self::ALL.iter().copied();
+        all.into_iter().find(|format| format.name() == name).ok_or(UnknownFormat)
+    }
+}
+
+/// The public key blob of SSH (RFC 8709 §4).
+pub(crate) fn ssh_key_blob(key: &VerifyingKey) -> Vec<u8> {
+    ssh::public_key_blob(key.ed25519())
+}
