@@ -211,6 +211,8 @@ proptest! {
 
     #[test]
     fn what_is_signed_verifies(document: Vec<u8>, seed: u8, which in 0_usize..3) {
+        // 64 bytes are not signed raw.
+        prop_assume!(document.len() != 64);
         let output = &outputs()[which];
         let file = sign(&document, output, &signer(seed));
         verify(&document, &file, &public(&signer(seed)), output).unwrap();
@@ -218,6 +220,8 @@ proptest! {
 
     #[test]
     fn preparing_again_gives_the_same_bytes(document: Vec<u8>, which in 0_usize..3) {
+        // 64 bytes are not signed raw.
+        prop_assume!(document.len() != 64);
         let output = &outputs()[which];
         let key = public(&signer(1));
         let bytes = || prepare(&document, output, &key).unwrap().to_be_signed(&[]).unwrap();
@@ -228,6 +232,8 @@ proptest! {
     fn a_flipped_bit_of_the_document_is_noticed(
         document in proptest::collection::vec(any::<u8>(), 1..200), at: prop::sample::Index, bit in 0_u32..8, which in 0_usize..3,
     ) {
+        // 64 bytes are not signed raw.
+        prop_assume!(document.len() != 64);
         let output = &outputs()[which];
         let file = sign(&document, output, &signer(1));
         let mut changed = document;

@@ -49,7 +49,8 @@ pub(super) fn check_unique(log: &Path) -> Result<(), String> {
             session: *session,
             epoch: state.epoch_of(subject).unwrap_or(1),
             subject,
-            number: state.number_of(subject),
+            // The state contains this signature as well.
+            number: state.number_of(subject) - 1,
         };
         for signer in signers {
             let key = state.identity_key(&signer.account).unwrap();
