@@ -41,6 +41,7 @@ mod service;
 mod session;
 mod setup_problem;
 mod sign;
+mod ssh;
 mod status;
 mod suggest;
 mod terminal;
@@ -50,7 +51,7 @@ mod weak_passphrase;
 mod withdraw;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
@@ -95,6 +96,7 @@ commands! {
     Node = node::Node,
     Group = group::Group,
     Key = key::Key,
+    SshSign = ssh::SshSign,
     Log = log::Log,
     Init = init::Init,
     Serve = serve::Serve,
@@ -223,7 +225,8 @@ struct Global {
 
 /// Runs the command of this process's command line.
 pub fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let called = std::env::args_os().collect();
+    let (arguments, keeps_stderr) = by_name(called);
     let read = grammar(wanted_color(&arguments)).try_get_matches_from(&arguments);
     let line = match read.and_then(|matches| CommandLine::from_arg_matches(&matches)) {
         Ok(line) => line,
@@ -234,7 +237,10 @@ pub fn main() -> ExitCode {
     let given = |path: &PathBuf| !path.as_os_str().is_empty();
     let (home, passphrase_file) = (home.filter(given), passphrase_file.filter(given));
     let passphrases = (passphrase_file, passphrase_command);
-    let terminal = Terminal::new(json, quiet, color);
+    let mut terminal = Terminal::new(json, quiet, color);
+    if keeps_stderr {
+        terminal = terminal.with_session_terminal();
+    }
     let context = match Context::new(terminal, grammar, home, passphrases, !no_input) {
         Ok(context) => context,
         Err(problem) => {
@@ -251,6 +257,22 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+/// Programs that call others by a name without arguments, as git does, call a link to this program,
+/// and keep its stderr. Returns the command line that is meant, and whether stderr is kept.
+fn by_name(mut arguments: Vec<OsString>) -> (Vec<OsString>, bool) {
+    let name = arguments.first().and_then(|path| Path::new(path).file_name());
+    let command = name.and_then(|name| name.to_str()?.strip_prefix("quorate-"));
+    let Some(command) = command.filter(|command| CALLED_BY_NAME.contains(command)) else {
+        return (arguments, false);
+    };
+    let meant = ["quorate", command].map(OsString::from);
+    arguments.splice(..1, meant);
+    (arguments, true)
+}
+
+/// The commands that also run under the name `quorate-COMMAND`.
+const CALLED_BY_NAME: &[&str] = &["ssh-sign"];
 
 /// A path. An empty one, as of a variable that is set to nothing, counts as none.
 fn path_or_nothing() -> impl TypedValueParser<Value = PathBuf> {
@@ -316,6 +338,21 @@ mod tests {
             }
         }
         grammar(Color::Auto).get_subcommands().for_each(|command| check(command, "quorate"));
+    }
+
+    #[test]
+    fn a_link_to_the_program_runs_the_command_of_its_name() {
+        let line = |line: &[&str]| {
+            let (line, keeps) = by_name(line.iter().map(OsString::from).collect());
+            (line.join(" ".as_ref()).into_string().unwrap(), keeps)
+        };
+        let meant = ("quorate ssh-sign -Y sign".to_owned(), true);
+        assert_eq!(line(&["quorate-ssh-sign", "-Y", "sign"]), meant);
+        assert_eq!(line(&["/usr/local/bin/quorate-ssh-sign", "-Y", "sign"]), meant);
+        for other in ["quorate", "/bin/quorate-status", "quorate-", "/", ""] {
+            assert_eq!(line(&[other, "-Y"]), (format!("{other} -Y"), false));
+        }
+        assert_eq!(line(&[]), (String::new(), false));
     }
 
     #[test]

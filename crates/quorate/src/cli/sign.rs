@@ -88,6 +88,20 @@ pub(super) struct SignatureView<'a> {
     log_index: Option<u64>,
 }
 
+impl<'a> SignatureView<'a> {
+    pub(super) fn of(request: &'a RequestView, target: &'a Target) -> Self {
+        Self {
+            request: request.id,
+            group: &request.group,
+            output: &request.output,
+            signature_file: target.path(),
+            verifying_key: request.verifying_key.as_deref().unwrap_or_default(),
+            signers: &request.signers,
+            log_index: request.signature_index,
+        }
+    }
+}
+
 /// A file to be signed, read and checked.
 struct Input {
     path: PathBuf,
@@ -307,6 +321,20 @@ pub(super) fn wait(
     request: RequestView,
     timeout: Option<Duration>,
 ) -> Result<RequestView, Problem> {
+    let id = request.id.short();
+    let again = context.command(&format!("quorate request download {id} --wait"));
+    let again = format!("the request continues; to wait again: {again}");
+    wait_or(context, session, request, timeout, &again)
+}
+
+/// As [`wait`]. If it ends early, `again` says how to wait again.
+pub(super) fn wait_or(
+    context: &Context,
+    session: &Session,
+    request: RequestView,
+    timeout: Option<Duration>,
+    again: &str,
+) -> Result<RequestView, Problem> {
     if request.state.is_final() {
         return decided(request);
     }
@@ -328,13 +356,11 @@ pub(super) fn wait(
         }
     });
     drop(progress);
-    let again = context.command(&format!("quorate request download {} --wait", id.short()));
     match watched? {
         Watched::Done(result) => result.and_then(|()| decided(latest)),
         Watched::Interrupted => {
             let what = format!("request {} of {}", id.short(), latest.group);
-            let look = format!("wait again with: {again}");
-            Err(session.interrupted(&what, &request_sentence(&latest), &look))
+            Err(session.interrupted(&what, &request_sentence(&latest), again))
         }
         Watched::TimedOut => {
             let code = match latest.state {
@@ -343,8 +369,7 @@ pub(super) fn wait(
             };
             let sentence = request_sentence(&latest);
             let sentence = clause(&sentence);
-            Err(Problem::new(code, format!("not signed yet: {sentence}"))
-                .hint(format!("the request continues; to wait again: {again}")))
+            Err(Problem::new(code, format!("not signed yet: {sentence}")).hint(again))
         }
     }
 }
@@ -368,15 +393,7 @@ pub(super) fn write_signature(
             context.command(&format!("quorate request download {id} --out FILE"))
         ))
     })?;
-    let view = SignatureView {
-        request: request.id,
-        group: &request.group,
-        output: &request.output,
-        signature_file: target.path(),
-        verifying_key: request.verifying_key.as_deref().unwrap_or_default(),
-        signers: &request.signers,
-        log_index: request.signature_index,
-    };
+    let view = SignatureView::of(request, target);
     context.terminal.show("signature", &view, |page| {
         let signers = commas(view.signers);
         page.verdict(Tone::Good, format!("signed by {}, with the shares of {signers}", view.group));
@@ -414,7 +431,7 @@ pub(super) fn write_signature(
 }
 
 /// Returns the signature file of a signed request, verified with the group's key.
-fn signature_file(request: &RequestView, document: &[u8]) -> Result<Vec<u8>, Problem> {
+pub(super) fn signature_file(request: &RequestView, document: &[u8]) -> Result<Vec<u8>, Problem> {
     let damaged =
         || Problem::new(Code::Failed, "the node's answer about the signature cannot be read");
     let key = request.verifying_key.as_deref().and_then(VerifyingKey::from_hex);

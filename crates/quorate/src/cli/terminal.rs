@@ -1,5 +1,6 @@
 //! Output: data to stdout, messages to stderr, colour only on a terminal.
 
+use std::fs::File;
 use std::io::{self, IsTerminal, Write as _};
 
 use clap::ValueEnum;
@@ -24,13 +25,26 @@ pub(super) struct Terminal {
     quiet: bool,
     out: Stream,
     err: Stream,
+    /// The terminal of the session, if information goes there instead of stderr.
+    session: Option<File>,
 }
 
 impl Terminal {
     pub(super) fn new(json: bool, quiet: bool, color: Color) -> Self {
         let out = stream(io::stdout().is_terminal(), color);
         let err = stream(io::stderr().is_terminal(), color);
-        Self { json, quiet, out, err }
+        Self { json, quiet, out, err, session: None }
+    }
+
+    /// Sends information to the terminal of the session, because the program that called this one
+    /// keeps stderr. Problems still go to stderr. Changes nothing if there is no such terminal, or
+    /// stderr is one.
+    #[must_use]
+    pub(super) fn with_session_terminal(mut self) -> Self {
+        if !self.err.is_terminal {
+            self.session = File::options().write(true).open("/dev/tty").ok();
+        }
+        self
     }
 
     pub(super) fn is_json(&self) -> bool {
@@ -83,12 +97,16 @@ impl Terminal {
         write_out(bytes)
     }
 
-    /// Prints information to stderr, but not with `--quiet` or `--json`.
+    /// Prints information to stderr or the session's terminal, but not with `--quiet` or `--json`.
     pub(super) fn note(&self, page: impl FnOnce(&mut Page)) {
         if !self.quiet && !self.json {
             let mut lines = Page::new(self.err);
             page(&mut lines);
-            write_err(&lines.text);
+            match &self.session {
+                // Nothing more can be done if the terminal is gone.
+                Some(terminal) => drop({ terminal }.write_all(lines.text.as_bytes())),
+                None => write_err(&lines.text),
+            }
         }
     }
 

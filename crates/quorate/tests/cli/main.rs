@@ -147,6 +147,7 @@ fn every_command_explains_itself_with_examples() {
         "group reject",
         "group cancel",
         "key export",
+        "ssh-sign",
         "log show",
         "log prove",
         "log verify",
@@ -187,6 +188,10 @@ fn what_is_not_understood_is_exit_2_with_a_tip() {
     place
         .run("sign f --group board --as raw --namespace git")
         .says(2, &["this format has no namespace"]);
+    place
+        .run("ssh-sign -l -f a")
+        .says(2, &["-Y and what to do is missing", "-Y sign -n NAMESPACE"]);
+    place.run("ssh-sign --timeout 10 -Y sign").says(2, &["such as 90s, 10m, 24h"]);
     place.run("reject abcd").says(2, &["--reason <TEXT>"]);
     place.run("log verify").says(2, &["<DIR>"]);
     place.run("group create board --members ada,ben").says(2, &["--min-signers <N>"]);
