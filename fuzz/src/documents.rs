@@ -25,6 +25,11 @@ pub fn run(bytes: &[u8]) -> bool {
         assert_eq!(package.matches(story::document().commitment), bytes == self::package());
         accepted = true;
     }
+    let agent: Output = "ssh-agent".parse().unwrap();
+    if let Ok(prepared) = prepare(bytes, &agent, &super::story().verifying_key) {
+        assert!(prepared.preview().is_some());
+        accepted = true;
+    }
     let Ok(text) = str::from_utf8(bytes) else { return accepted };
     if let Ok(key) = keys::read(text) {
         for written in
@@ -56,11 +61,19 @@ pub fn signature_file() -> Vec<u8> {
     prepared.finish(&[Signature::Ed25519(story.signature)]).unwrap()
 }
 
+/// What an SSH signature covers, and what a client of an agent sends.
+fn signed_blob() -> Vec<u8> {
+    let output = story::output();
+    let prepared = prepare(DOCUMENT, &output, &super::story().verifying_key).unwrap();
+    prepared.to_be_signed(&[]).unwrap()
+}
+
 /// Returns the inputs with which a fuzzer begins.
 pub fn seeds() -> Vec<Vec<u8>> {
     let key = super::story().verifying_key;
     vec![
         signature_file(),
+        signed_blob(),
         super::story().signature.to_vec(),
         package(),
         to_pem(&key).into_bytes(),

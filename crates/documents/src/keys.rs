@@ -32,6 +32,11 @@ pub fn to_ssh(verifying_key: &VerifyingKey, comment: &str) -> Result<String, Exp
     Ok(line.trim_end().to_owned())
 }
 
+/// The key in SSH's own form (RFC 8709 §4), as the agent protocol has it.
+pub fn to_ssh_blob(verifying_key: &VerifyingKey) -> Vec<u8> {
+    ssh_key_blob(verifying_key)
+}
+
 /// The key as a JSON Web Key (RFC 8037 §2), without a newline.
 pub fn to_jwk(verifying_key: &VerifyingKey) -> String {
     let VerifyingKey::Ed25519(verifying_key) = verifying_key;

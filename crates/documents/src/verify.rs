@@ -83,10 +83,15 @@ pub fn verify(
     key: &VerifyingKey,
     output: &Output,
 ) -> Result<(), VerifyError> {
-    let file = SignatureFile::read(signature_file)?;
-    if file.format() != output.format() {
+    // Some formats have files that look alike, so the wanted one comes first.
+    let format = output.format();
+    let file = match format.definition().read(signature_file) {
+        Some(found) => SignatureFile { format, found: found? },
+        None => SignatureFile::read(signature_file)?,
+    };
+    if file.format() != format {
         return Err(VerifyError::OtherFormat {
-            expected: output.format().name(),
+            expected: format.name(),
             found: file.format().name(),
         });
     }

@@ -28,5 +28,6 @@ pub mod render;
 mod service_manager;
 pub mod setup;
 mod shell_quote;
+mod ssh_agent;
 pub mod store;
 mod timers;

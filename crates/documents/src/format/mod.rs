@@ -2,6 +2,7 @@
 
 mod raw;
 mod ssh;
+mod ssh_agent;
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +17,8 @@ pub struct Format(&'static dyn Definition);
 
 impl Format {
     /// Every format, for help texts and "did you mean". A file is read as the first that fits.
-    pub const ALL: &'static [Self] = &[Self(&raw::Raw), Self(&ssh::Ssh)];
+    pub const ALL: &'static [Self] =
+        &[Self(&raw::Raw), Self(&ssh::Ssh), Self(&ssh_agent::SshAgent)];
 
     /// The name in entries, on the command line and in the API.
     pub fn name(self) -> &'static str {

@@ -97,6 +97,7 @@ commands! {
     Group = group::Group,
     Key = key::Key,
     SshSign = ssh::SshSign,
+    SshAgent = ssh::SshAgent,
     Log = log::Log,
     Init = init::Init,
     Serve = serve::Serve,

@@ -8,7 +8,7 @@ use clap::Args;
 use quorate_ceremony::names::{AccountName, DocumentType, EntryId, GroupName};
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::state::refusal::Requests;
-use quorate_documents::{Output, VerifyingKey, prepare};
+use quorate_documents::{Format, Output, OutputError, VerifyingKey, prepare};
 use serde::Serialize;
 
 use super::context::Context;
@@ -49,7 +49,7 @@ pub(super) struct Sign {
     document_type: Option<DocumentType>,
     /// The format, one of those that `quorate group show` lists: ssh (for ssh-keygen
     /// -Y verify and git), raw (64 bytes, for openssl)
-    #[arg(long = "as", alias = "format", value_name = "FORMAT", default_value = "ssh")]
+    #[arg(long = "as", alias = "format", value_name = "FORMAT", default_value = "ssh", value_parser = output)]
     output: Output,
     /// The purpose of the signature, in the ssh format; it verifies for no other [default: file]
     #[arg(long, value_name = "NAME")]
@@ -267,6 +267,16 @@ impl Sign {
         });
         Ok(())
     }
+}
+
+fn output(text: &str) -> Result<Output, String> {
+    text.parse().map_err(|error| match error {
+        OutputError::Format(_) => {
+            let formats = commas(Format::ALL.iter());
+            format!("the formats are {formats}")
+        }
+        error => error.to_string(),
+    })
 }
 
 fn message(text: &str) -> Result<DocumentNote, InvalidNote> {

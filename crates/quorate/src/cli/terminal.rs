@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write as _};
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -19,14 +20,14 @@ pub(super) enum Color {
 }
 
 /// Both output streams, with the options for them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Terminal {
     json: bool,
     quiet: bool,
     out: Stream,
     err: Stream,
     /// The terminal of the session, if information goes there instead of stderr.
-    session: Option<File>,
+    session: Option<Arc<File>>,
 }
 
 impl Terminal {
@@ -42,7 +43,7 @@ impl Terminal {
     #[must_use]
     pub(super) fn with_session_terminal(mut self) -> Self {
         if !self.err.is_terminal {
-            self.session = File::options().write(true).open("/dev/tty").ok();
+            self.session = File::options().write(true).open("/dev/tty").ok().map(Arc::new);
         }
         self
     }
@@ -104,7 +105,7 @@ impl Terminal {
             page(&mut lines);
             match &self.session {
                 // Nothing more can be done if the terminal is gone.
-                Some(terminal) => drop({ terminal }.write_all(lines.text.as_bytes())),
+                Some(terminal) => drop(terminal.as_ref().write_all(lines.text.as_bytes())),
                 None => write_err(&lines.text),
             }
         }

@@ -1,11 +1,13 @@
 //! Where a home's sockets are, and who may use them.
 
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 use crate::api::{Code, Problem};
 
@@ -19,7 +21,7 @@ pub(crate) const ADMIN: &str = "admin.sock";
 
 /// Returns the path of a home's socket: in the home, or, if that is too long for a socket, in a
 /// directory of its own below the system's temporary one.
-fn path(home: &Path, socket: &str) -> PathBuf {
+pub(crate) fn path(home: &Path, socket: &str) -> PathBuf {
     let home = std::path::absolute(home).unwrap_or_else(|_| home.to_owned());
     let inside = home.join(socket);
     if inside.as_os_str().len() <= LONGEST_PATH {
@@ -55,7 +57,26 @@ fn check_owner(directory: &Path) -> Result<(), Problem> {
 
 /// Binds the socket. The caller holds the home's lock, so an existing socket is unused.
 pub(crate) fn bind(home: &Path, socket: &str) -> Result<UnixListener, Problem> {
-    let path = path(home, socket);
+    bind_at(&path(home, socket))
+}
+
+/// Binds a socket that no lock protects, unless something answers there.
+pub(crate) async fn bind_unused(path: &Path) -> Result<UnixListener, Problem> {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let used = |what| {
+        Problem::new(Code::Failed, format!("{} {what}", path.display()))
+            .hint("choose another path with --socket")
+    };
+    if UnixStream::connect(&path).await.is_ok() {
+        return Err(used("belongs to a program that runs already"));
+    }
+    match path.symlink_metadata() {
+        Ok(metadata) if !metadata.file_type().is_socket() => Err(used("exists and is no socket")),
+        _ => bind_at(&path),
+    }
+}
+
+fn bind_at(path: &Path) -> Result<UnixListener, Problem> {
     let failed = |error: std::io::Error| {
         Problem::new(Code::Failed, format!("the socket {} cannot be made: {error}", path.display()))
     };
@@ -64,14 +85,14 @@ pub(crate) fn bind(home: &Path, socket: &str) -> Result<UnixListener, Problem> {
     {
         std::fs::DirBuilder::new().mode(0o700).create(directory).map_err(failed)?;
     }
-    let path = trusted_path(home, socket)?;
-    match std::fs::remove_file(&path) {
+    path.parent().map(check_owner).transpose()?;
+    match std::fs::remove_file(path) {
         Ok(()) => {}
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(error)),
     }
-    let listener = UnixListener::bind(&path).map_err(failed)?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+    let listener = UnixListener::bind(path).map_err(failed)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
     Ok(listener)
 }
 

@@ -210,6 +210,12 @@ pub(crate) fn group(page: &mut Page, view: &GroupView, now: Timestamp) {
              No node approves one automatically.",
         );
     }
+    if policy.formats.iter().any(|format| format.name() == "ssh-agent") {
+        page.note(
+            "With ssh-agent, the group logs in to every server that accepts its key, and makes SSH signatures \
+             over documents of which members see only the hash. No node approves one automatically.",
+        );
+    }
     let mut rule = format!("{} approvals", policy.rule.approvals_required);
     rule.push_str(match policy.rule.requester_may_approve {
         true => ", the requester's own counts",

@@ -148,6 +148,7 @@ fn every_command_explains_itself_with_examples() {
         "group cancel",
         "key export",
         "ssh-sign",
+        "ssh-agent",
         "log show",
         "log prove",
         "log verify",
@@ -184,7 +185,7 @@ fn what_is_not_understood_is_exit_2_with_a_tip() {
     place.run("sign f --group Board").says(2, &["made of a-z, 0-9"]);
     place.run("sign f --group board --timeout 10m").says(2, &["--wait"]);
     place.run("sign f --group board --wait --timeout 10").says(2, &["such as 90s, 10m, 24h"]);
-    place.run("sign f --group board --as pdf").says(2, &["the formats are raw and ssh"]);
+    place.run("sign f --group board --as pdf").says(2, &["the formats are raw, ssh, ssh-agent"]);
     place
         .run("sign f --group board --as raw --namespace git")
         .says(2, &["this format has no namespace"]);

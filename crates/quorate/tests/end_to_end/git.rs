@@ -9,14 +9,14 @@ use quorate_testkit::cluster::{Cluster, until};
 
 use super::start;
 
-const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
+pub(crate) const QUORATE: &str = env!("CARGO_BIN_EXE_quorate");
 
 /// The dates of a commit, which is signed again as long as they stay.
 const DATES: [(&str, &str); 2] =
     [("GIT_AUTHOR_DATE", "@1700000000 +0100"), ("GIT_COMMITTER_DATE", "@1700000007 +0000")];
 
 /// Whether all these tools are there; prints which are not.
-fn are_installed(tools: &[&str]) -> bool {
+pub(crate) fn are_installed(tools: &[&str]) -> bool {
     tools.iter().all(|tool| {
         let mut asking = Command::new(tool);
         asking.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
@@ -29,7 +29,7 @@ fn are_installed(tools: &[&str]) -> bool {
 }
 
 /// Makes a command in ada's repository.
-fn command(system: &Cluster, program: &str, arguments: &[&str]) -> Command {
+pub(crate) fn command(system: &Cluster, program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -54,26 +54,26 @@ fn ssh_sign(system: &Cluster, line: &str) -> Command {
     command(system, QUORATE, &arguments)
 }
 
-fn succeeds(mut command: Command) -> String {
+pub(crate) fn succeeds(mut command: Command) -> String {
     let output = command.output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", text(&output));
     text(&output)
 }
 
-fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     let [out, err] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
     format!("{out}{err}")
 }
 
 /// The requests that wait for ben.
-fn inbox(system: &Cluster) -> Vec<String> {
+pub(crate) fn inbox(system: &Cluster) -> Vec<String> {
     let inbox = system.run("ben", "inbox --json").succeeds().json();
     let requests = inbox["requests"].as_array().unwrap();
     requests.iter().map(|request| request["id"].as_str().unwrap().to_owned()).collect()
 }
 
 /// Waits for the only request, and approves it as ben. Returns what ben was shown.
-fn approve(system: &Cluster) -> String {
+pub(crate) fn approve(system: &Cluster) -> String {
     let id = until("a request that waits for ben", || inbox(system).pop());
     let shown = system.run("ben", &format!("request show {id}")).succeeds().stdout;
     system.run("ben", &format!("approve {id} --yes")).succeeds();
@@ -81,17 +81,20 @@ fn approve(system: &Cluster) -> String {
 }
 
 /// Waits for what approving ends, which succeeds.
-fn ends_well(child: Child) -> String {
+pub(crate) fn ends_well(child: Child) -> String {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", text(&output));
     text(&output)
 }
 
 /// Starts a system with the group `release`, and a repository whose commits the group signs.
-fn with_repository() -> Cluster {
+pub(crate) fn with_repository() -> Cluster {
     let system = start(&["ada", "ben"]);
     system
-        .run("ada", "group create release --members ada,ben --min-signers 2 --format ssh:git")
+        .run(
+            "ada",
+            "group create release --members ada,ben --min-signers 2 --format ssh:git,ssh-agent",
+        )
         .succeeds();
     for (format, file) in [("ssh", "release.pub"), ("allowed-signers", "release.signers")] {
         let line = format!("key export --group release --format {format} --out {file}");

@@ -13,6 +13,7 @@ mod invitations;
 mod limits;
 mod repair;
 mod replacement;
+mod ssh_agent;
 mod waiting;
 
 use std::fs;

@@ -1,5 +1,7 @@
-//! Groups as signers for programs that speak to SSH's tools: `quorate ssh-sign`.
+//! Groups as signers for programs that speak to SSH's tools: `quorate ssh-sign` and
+//! `quorate ssh-agent`.
 
+mod agent;
 mod keygen;
 mod sign;
 
@@ -8,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::api::{GroupStage, GroupView, RequestStage, RequestView};
 
+pub(super) use self::agent::SshAgent;
 pub(super) use self::sign::SshSign;
 
 /// Returns the group with this key. A group that still signs comes before a retired one.
