@@ -99,3 +99,32 @@ fn bind_at(path: &Path) -> Result<UnixListener, Problem> {
 pub(crate) fn unbind(home: &Path, socket: &str) {
     let _ = std::fs::remove_file(path(home, socket));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_socket_that_nobody_serves_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("agent.sock");
+        let listener = bind_unused(&path).await.unwrap();
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o600);
+        let taken = bind_unused(&path).await.unwrap_err();
+        assert!(taken.message.contains("belongs to a program that runs already"), "{taken}");
+        drop(listener);
+        bind_unused(&path).await.unwrap();
+
+        let file = directory.path().join("file");
+        std::fs::write(&file, "mine").unwrap();
+        let taken = bind_unused(&file).await.unwrap_err();
+        assert!(taken.message.contains("exists and is no socket"), "{taken}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"mine");
+
+        let open = directory.path().join("open");
+        std::fs::create_dir(&open).unwrap();
+        std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let refused = bind_unused(&open.join("agent.sock")).await.unwrap_err();
+        assert!(refused.message.contains("not only this account's"), "{refused}");
+    }
+}

@@ -204,9 +204,18 @@ fn a_missing_home_names_the_commands_that_make_one() {
     place.run("status").says(1, &["there is no node home", "quorate init", "quorate join URL"]);
     place.run("status --home nowhere").says(1, &["nowhere", "quorate init"]);
     place.run("serve").says(1, &["there is no coordinator home", "quorate init"]);
+    place.run("ssh-agent").says(1, &["there is no node home", "quorate init"]);
     let doctor = place.run("doctor");
     assert_eq!(doctor.exit, 1);
     assert!(doctor.stdout.contains("✗ home: there is no node home"), "{}", doctor.stdout);
+}
+
+#[test]
+fn an_agent_needs_the_running_node() {
+    let place = Place::new();
+    assert_eq!(place.init().exit, 0);
+    place.run("ssh-agent --home ada").says(1, &["node is not running", "quorate node run"]);
+    assert!(!place.path("ada/ssh-agent.sock").exists());
 }
 
 #[test]

@@ -55,7 +55,7 @@ impl Run for SshAgent {
         let home = context.node_home()?;
         let desk = Desk { home, terminal: context.terminal.clone() };
         let path = match self.socket {
-            Some(path) => path,
+            Some(path) => std::path::absolute(&path).unwrap_or(path),
             None => socket::path(&desk.home, SOCKET),
         };
         context.wait_for(async {
@@ -120,7 +120,7 @@ impl Keys for Desk {
 impl Desk {
     async fn client(&self) -> Result<Client, Problem> {
         let not_running = || {
-            Problem::new(Code::Unreachable, "this account's node is not running")
+            Problem::new(Code::NodeStopped, "this account's node is not running")
                 .hint("start it: quorate node run")
         };
         Client::open(&self.home, || Err(not_running())).await
