@@ -130,6 +130,11 @@ pub enum Unsignable {
         "a raw signature over 64 bytes could also be an OpenPGP or minisign signature over a document that nobody was shown"
     )]
     Hash,
+    /// The output lacks options.
+    #[error(
+        "the {0} format needs the times of the key and of the signature, which `quorate sign` adds if the group has an OpenPGP certificate"
+    )]
+    Incomplete(&'static str),
     #[error("the {0} format is for keys of another kind than this group's")]
     KeyType(&'static str),
     /// The document is not what the format is for; how so.
@@ -149,6 +154,8 @@ pub enum ReadError {
     Ssh(#[source] ssh_key::Error),
     #[error("the SSH signature was made by a key of type {0}, only ssh-ed25519 is supported")]
     KeyType(String),
+    #[error("the OpenPGP file cannot be used: {0}")]
+    Pgp(String),
     #[error("the SSH signature contains {0} bytes where an Ed25519 signature has 64")]
     SignatureLength(usize),
 }

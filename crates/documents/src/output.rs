@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::definition::Asked;
 use crate::error::OutputError;
 use crate::format::Format;
+use crate::format::pgp::{self, Certificate, Moment};
 
 /// What to produce from a signature: everything except document and key that decides the bytes to
 /// be signed.
@@ -57,6 +58,45 @@ impl Output {
     pub fn without_options(&self) -> Self {
         let asked = Asked { options: None, ..self.asked.clone() };
         Self { asked, ..self.clone() }
+    }
+
+    /// Completes the output of an OpenPGP signature with the times that it covers. Others stay as
+    /// they are.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError::Options`], if the signature would be older than the key.
+    pub fn with_times(&self, key_created: Moment, now: Moment) -> Result<Self, OutputError> {
+        match self.needs_times() {
+            true => Self::with_options(
+                self.format,
+                self.namespace(),
+                Some(&pgp::complete(key_created, now)),
+            ),
+            false => Ok(self.clone()),
+        }
+    }
+
+    /// Whether this is an OpenPGP signature without its times.
+    pub fn needs_times(&self) -> bool {
+        matches!(self.format.name(), "pgp" | "pgp-text") && self.asked.options.is_none()
+    }
+
+    /// The output that makes a group's OpenPGP certificate.
+    ///
+    /// # Errors
+    ///
+    /// [`OutputError`], never for a certificate that [`Certificate::new`] returned.
+    pub fn certificate(certificate: &Certificate) -> Result<Self, OutputError> {
+        let format = "pgp-certificate".parse()?;
+        Self::with_options(format, None, Some(&certificate.options()))
+    }
+
+    /// The certificate that this output makes, if it is one.
+    pub fn to_certificate(&self) -> Option<Certificate> {
+        let options = self.asked.options.as_deref()?;
+        let is_one = self.format.name() == "pgp-certificate";
+        is_one.then(|| Certificate::from_options(options).ok()).flatten()
     }
 
     pub(crate) fn asked(&self) -> &Asked {

@@ -67,6 +67,12 @@ impl Prepared<'_> {
         if signatures.len() != usize::from(self.signatures()) {
             return Err(failed(VerifyError::Mismatch));
         }
+        // The file need not contain every signature.
+        for (number, signature) in signatures.iter().enumerate() {
+            let earlier = signatures.get(..number).unwrap_or_default();
+            let covered = self.preparation.to_be_signed(earlier);
+            self.key.verifies(&covered, signature.as_bytes()).map_err(failed)?;
+        }
         let file = self.preparation.finish(signatures);
         verify(self.document, &file, self.key, self.output).map_err(failed)?;
         Ok(file)

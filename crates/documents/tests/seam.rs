@@ -137,12 +137,16 @@ fn a_key_of_small_order_verifies_nothing() {
 
 #[test]
 fn other_files_are_not_taken_for_signatures() {
-    for file in [&b""[..], &[0; 63], &[0; 65], b"-----BEGIN PGP SIGNATURE-----\n", &[0xFF; 1000]] {
+    for file in [&b""[..], &[0; 63], &[0; 65], b"-----BEGIN PGP MESSAGE-----\n", &[0xFF; 1000]] {
         assert!(matches!(
             SignatureFile::read(file),
             Err(ReadError::Unrecognised { length }) if length == file.len()
         ));
     }
+    assert!(matches!(
+        SignatureFile::read(b"-----BEGIN PGP SIGNATURE-----\n"),
+        Err(ReadError::Pgp(_))
+    ));
     assert!(matches!(
         SignatureFile::read(b"-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n"),
         Err(ReadError::Ssh(_))

@@ -1,5 +1,6 @@
 //! The formats: one file for each, and the registry.
 
+pub(crate) mod pgp;
 mod raw;
 mod ssh;
 mod ssh_agent;
@@ -17,8 +18,14 @@ pub struct Format(&'static dyn Definition);
 
 impl Format {
     /// Every format, for help texts and "did you mean". A file is read as the first that fits.
-    pub const ALL: &'static [Self] =
-        &[Self(&raw::Raw), Self(&ssh::Ssh), Self(&ssh_agent::SshAgent)];
+    pub const ALL: &'static [Self] = &[
+        Self(&raw::Raw),
+        Self(&ssh::Ssh),
+        Self(&ssh_agent::SshAgent),
+        Self(&pgp::Pgp),
+        Self(&pgp::PgpText),
+        Self(&pgp::PgpCertificate),
+    ];
 
     /// The name in entries, on the command line and in the API.
     pub fn name(self) -> &'static str {
