@@ -8,12 +8,14 @@ use quorate_documents::{VerifyingKey, keys};
 use serde::Serialize;
 
 use super::context::Context;
+use super::openpgp::{Certify, certificate_file, certificate_of, revocation_file};
 use super::output::Target;
+use super::session::Session;
 use super::{Failure, Run};
 use crate::api::{Code, Problem};
 use crate::render::Tone;
 
-/// Export a group's public key
+/// Export a group's public key, and certify it for OpenPGP
 #[derive(Args, Debug)]
 pub(super) struct Key {
     #[command(subcommand)]
@@ -23,6 +25,7 @@ pub(super) struct Key {
 #[derive(Debug, Subcommand)]
 enum Action {
     Export(Export),
+    Certify(Certify),
 }
 
 /// Print a group's public key, for tools that verify its signatures
@@ -62,6 +65,10 @@ enum KeyFormat {
     Ssh,
     /// A line for the file that ssh-keygen -Y verify reads; the identity is the group's name
     AllowedSigners,
+    /// The OpenPGP certificate, for gpg, apt and rpm; `quorate key certify` makes it
+    Pgp,
+    /// The certificate that revokes the OpenPGP key. To import it somewhere ends the key there
+    PgpRevocation,
     /// A JSON Web Key
     Jwk,
     /// 64 hex digits
@@ -79,15 +86,18 @@ struct KeyView {
 
 impl Run for Key {
     fn run(self, context: &Context) -> Result<(), Failure> {
-        let Action::Export(export) = self.action;
-        export.run(context)
+        match self.action {
+            Action::Export(export) => export.run(context),
+            Action::Certify(certify) => certify.run(context),
+        }
     }
 }
 
 impl Run for Export {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let target = self.out.map(|path| Target::new(path, self.force)).transpose()?;
-        let group = context.session()?.group(&self.group)?;
+        let session = context.session()?;
+        let group = session.group(&self.group)?;
         let Some(verifying_key) = group.verifying_key else {
             return Err(Problem::new(
                 Code::Failed,
@@ -96,7 +106,12 @@ impl Run for Export {
             .hint(format!("to see the progress: quorate group show {}", self.group))
             .into());
         };
-        let key = written(&verifying_key, self.group.as_str(), self.format)?;
+        let key = match self.format {
+            KeyFormat::Pgp | KeyFormat::PgpRevocation => {
+                openpgp_file(&session, &self.group, self.format)?
+            }
+            format => written(&verifying_key, self.group.as_str(), format)?,
+        };
         if context.terminal.is_json() || target.as_ref().is_some_and(|target| !target.is_stdout()) {
             if let Some(target) = &target {
                 target.write(key.as_bytes())?;
@@ -116,6 +131,23 @@ impl Run for Export {
     }
 }
 
+/// Returns the OpenPGP certificate, or the one that revokes it.
+fn openpgp_file(
+    session: &Session,
+    group: &GroupName,
+    format: KeyFormat,
+) -> Result<String, Problem> {
+    let (request, certificate) = certificate_of(session, group)?;
+    let file = match format {
+        KeyFormat::PgpRevocation => {
+            let (_, document) = session.document(request.id)?;
+            revocation_file(&request, &certificate, &document)?
+        }
+        _ => certificate_file(&request, &certificate)?,
+    };
+    Ok(String::from_utf8_lossy(&file).into_owned())
+}
+
 /// Returns the key with a line end.
 fn written(verifying_key: &str, group: &str, format: KeyFormat) -> Result<String, Problem> {
     let failed =
@@ -128,7 +160,7 @@ fn written(verifying_key: &str, group: &str, format: KeyFormat) -> Result<String
         KeyFormat::AllowedSigners => keys::allowed_signers_line(&key, group, &[])
             .map_err(|error| failed(error.to_string()))?,
         KeyFormat::Jwk => keys::to_jwk(&key),
-        KeyFormat::Hex => verifying_key.to_owned(),
+        KeyFormat::Hex | KeyFormat::Pgp | KeyFormat::PgpRevocation => verifying_key.to_owned(),
     };
     if !text.ends_with('\n') {
         text.push('\n');

@@ -31,6 +31,7 @@ mod look;
 mod manpages;
 mod moment;
 mod node;
+mod openpgp;
 mod output;
 mod progress;
 mod reject;

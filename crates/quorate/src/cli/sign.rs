@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::context::Context;
 use super::file;
+use super::openpgp::completed;
 use super::output::Target;
 use super::progress::Progress;
 use super::session::{Session, Watched};
@@ -129,6 +130,7 @@ impl Run for Sign {
         let inputs = inputs.collect::<Result<Vec<Input>, Problem>>()?;
         let session = context.session()?;
         let mut asked = Vec::new();
+        let output = completed(&session, &self.group, &output)?;
         for mut input in inputs {
             let request = self.ask(&session, &output, &mut input)?;
             match input.target {
@@ -420,8 +422,17 @@ pub(super) fn write_signature(
         );
         let group = view.group;
         let export = |format| context.command(&format!("quorate key export --group {group} --format {format}"));
-        let (format, namespace) = view.output.split_once(':').unwrap_or((view.output, ""));
+        let scope = view.output.split('?').next().unwrap_or_default();
+        let (format, namespace) = scope.split_once(':').unwrap_or((scope, ""));
         match format {
+            "pgp" | "pgp-text" => {
+                page.copyable(format!("{} > {group}.asc", export("pgp")));
+                page.copyable(format!("gpg --import {group}.asc"));
+                page.copyable(match format {
+                    "pgp" => format!("gpg --verify {signature} {document}"),
+                    _ => format!("gpg --verify {signature}"),
+                });
+            }
             "ssh" => {
                 let namespace = quoted(namespace);
                 page.copyable(format!("{} > {group}.signers", export("allowed-signers")));
