@@ -43,7 +43,7 @@ pub use error::{
     Namespace, NamespaceError, OutputError, ReadError, UnknownFormat, Unsignable, VerifyError,
 };
 pub use format::Format;
-pub use format::pgp::{Certificate, CertificateError, Moment};
+pub use format::pgp::{Certificate, CertificateError, Moment, binary_signature};
 pub use key::{Signature, VerifyingKey};
 pub use meaning::{Meaning, OWN, other_meaning};
 pub use output::Output;

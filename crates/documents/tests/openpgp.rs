@@ -11,7 +11,7 @@ use ed25519_dalek::{Signer, SigningKey};
 use proptest::prelude::*;
 use quorate_documents::{
     Certificate, CertificateError, Output, Signature, SignatureFile, Unsignable, VerifyError,
-    VerifyingKey, prepare, verify,
+    VerifyingKey, binary_signature, prepare, verify,
 };
 use tempfile::TempDir;
 
@@ -194,6 +194,23 @@ fn a_renewed_certificate_is_of_the_same_key() {
     let (_, text) = place.gpg(&["--list-keys", "--with-colons"]);
     assert_eq!(text.matches("pub:").count(), 1, "{text}");
     assert!(text.contains(&format!(":{}:", AT + 1_000_000_000)), "{text}");
+}
+
+#[test]
+fn the_packet_is_the_same_signature_as_the_armored_file() {
+    let armored = sign(RELEASE, &output("pgp"), 1);
+    let binary = binary_signature(&armored).unwrap();
+    verify(RELEASE, &binary, &key(1), &output("pgp")).unwrap();
+    assert!(verify(b"other", &binary, &key(1), &output("pgp")).is_err());
+    assert_eq!(binary_signature(b"other"), None);
+    if installed("gpg") {
+        let (file, _) = certified(&certificate(None), 1);
+        let files = [("c.asc", &file[..]), ("release", RELEASE), ("release.sig", &binary)];
+        let place = Place::new(&files);
+        place.gpg(&["--import", "c.asc"]);
+        let (good, text) = place.gpg(&["--verify", "release.sig", "release"]);
+        assert!(good && text.contains("Good signature"), "{text}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod duration;
 mod evidence;
 mod fail_points;
 mod file;
+mod gpg;
 mod group;
 mod inbox;
 mod init;
@@ -97,6 +98,7 @@ commands! {
     Node = node::Node,
     Group = group::Group,
     Key = key::Key,
+    Gpg = gpg::Gpg,
     SshSign = ssh::SshSign,
     SshAgent = ssh::SshAgent,
     Log = log::Log,
@@ -274,7 +276,7 @@ fn by_name(mut arguments: Vec<OsString>) -> (Vec<OsString>, bool) {
 }
 
 /// The commands that also run under the name `quorate-COMMAND`.
-const CALLED_BY_NAME: &[&str] = &["ssh-sign"];
+const CALLED_BY_NAME: &[&str] = &["gpg", "ssh-sign"];
 
 /// A path. An empty one, as of a variable that is set to nothing, counts as none.
 fn path_or_nothing() -> impl TypedValueParser<Value = PathBuf> {

@@ -11,6 +11,7 @@ mod foreign;
 mod git;
 mod invitations;
 mod limits;
+mod openpgp;
 mod repair;
 mod replacement;
 mod ssh_agent;

@@ -24,3 +24,10 @@ pub(crate) use cleartext::PgpText;
 pub(crate) use detached::Pgp;
 pub use options::Moment;
 pub(crate) use options::complete;
+
+/// The bytes of an armored signature file, as rpm and others want them: the packet itself. `None`
+/// for other files.
+pub fn binary_signature(file: &[u8]) -> Option<Vec<u8>> {
+    let text = str::from_utf8(file).ok()?;
+    text.starts_with("-----BEGIN PGP SIGNATURE-----").then(|| packet::unarmored(text)).flatten()
+}

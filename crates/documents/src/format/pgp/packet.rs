@@ -152,6 +152,13 @@ pub(super) fn armor(kind: &str, bytes: &[u8]) -> String {
     text
 }
 
+/// The packets in an armored file.
+pub(super) fn unarmored(file: &str) -> Option<Vec<u8>> {
+    let (_, body) = file.split_once("\n\n")?;
+    let base64: String = body.lines().take_while(|line| !line.starts_with(['=', '-'])).collect();
+    STANDARD.decode(base64).ok()
+}
+
 /// CRC-24 (§6.1.1).
 fn crc24(bytes: &[u8]) -> u32 {
     let mut crc = 0x00b7_04ce_u32;
