@@ -21,10 +21,10 @@ use crate::api::{Code, GroupView, Problem, Query, SignAsk};
 
 /// The program that git, rpmsign and debsign call instead of gpg, so that a group signs
 ///
-/// Signs with the OpenPGP key of a group of your home (`quorate key certify` makes its certificate):
-/// the members get the whole file, and this command waits for their approval. Everything that signs
-/// nothing, such as a verification, is done by the gpg on the PATH. Under the name quorate-gpg, for
-/// programs that call gpg by one name: a link to this program.
+/// Signs with the OpenPGP key of a group of your home, for which `quorate key certify` makes a
+/// certificate. The members get the whole file, and this command waits for their approval. What
+/// signs nothing, such as a verification, is done by the gpg on the PATH. A link with the name
+/// quorate-gpg to this program serves programs that call gpg by one name.
 #[derive(Args, Debug)]
 #[command(
     disable_help_flag = true,

@@ -7,8 +7,9 @@ use quorate_ceremony::names::GroupName;
 use quorate_documents::{VerifyingKey, keys};
 use serde::Serialize;
 
+use super::certify::Certify;
 use super::context::Context;
-use super::openpgp::{Certify, certificate_file, certificate_of, revocation_file};
+use super::openpgp::{certificate_file, certificate_of, revocation_file};
 use super::output::Target;
 use super::session::Session;
 use super::{Failure, Run};

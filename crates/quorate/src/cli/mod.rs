@@ -8,6 +8,7 @@ mod account;
 mod approve;
 mod backup_file;
 mod bench_cluster;
+mod certify;
 mod completions;
 mod config;
 mod confirm;

@@ -49,7 +49,7 @@ fn a_group_signs_a_release_that_gpg_and_git_verify() {
 
     // Without a certificate there is no OpenPGP key.
     let early = system.run("ada", "sign app.tgz --group release --as pgp --wait");
-    early.says(1, &["has no OpenPGP certificate", "quorate key certify --group release"]);
+    early.fails(1, &["has no OpenPGP certificate", "quorate key certify --group release"]);
 
     // One approval makes the certificate and its revocation.
     let certify = ["key", "certify", "--group", "release", "--user-id", USER, "--wait"];
@@ -101,7 +101,7 @@ fn a_group_signs_a_release_that_gpg_and_git_verify() {
     succeeds(quorate(&system, &again));
     succeeds(command(&system, "gpgv", &[&ring[..], &["app.sig", "app.tgz"]].concat()));
 
-    let foreign = ["gpg", "-u", "0123456789ABCDEF", "-bsa", "app.tgz"];
+    let foreign = ["gpg", "-u", "0123456789ABCDEF", "-bsao", "foreign", "app.tgz"];
     let refused = quorate(&system, &foreign).output().unwrap();
     assert!(!refused.status.success());
     assert!(text(&refused).contains("no group has the OpenPGP key"), "{}", text(&refused));
