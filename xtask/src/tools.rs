@@ -23,6 +23,7 @@ const TOOLS: &[Tool] = &[
         package: "openssh-client",
         used_for: "verifying SSHSIG signatures and exported keys",
     },
+    Tool { program: "minisign", package: "minisign", used_for: "verifying minisign signatures" },
     Tool {
         program: "openssl",
         package: "openssl",

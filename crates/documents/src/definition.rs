@@ -45,6 +45,12 @@ pub(crate) trait Definition: Sync {
         Err(OutputError::Options)
     }
 
+    /// The options that give a file the date of its request, where the format has a date.
+    fn dated(&self, seconds: u64) -> Option<String> {
+        let _ = seconds;
+        None
+    }
+
     /// Reads a document.
     fn prepare<'a>(
         &self,
@@ -84,6 +90,11 @@ pub(crate) trait Found: fmt::Debug + Send + Sync {
 
     /// The document that the file contains, where it does.
     fn document(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// A text that the signature covers besides the document, with its name.
+    fn signed_note(&self) -> Option<(&'static str, &str)> {
         None
     }
 

@@ -141,6 +141,7 @@ pub enum Unsignable {
     #[error("the file cannot be signed as {format}: {reason}")]
     Content { format: &'static str, reason: String },
 }
+
 /// Why a file is not a signature file that we read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -156,6 +157,8 @@ pub enum ReadError {
     KeyType(String),
     #[error("the OpenPGP file cannot be used: {0}")]
     Pgp(String),
+    #[error("the minisign signature cannot be read: {0}")]
+    Minisign(&'static str),
     #[error("the SSH signature contains {0} bytes where an Ed25519 signature has 64")]
     SignatureLength(usize),
 }

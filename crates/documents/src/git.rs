@@ -100,7 +100,7 @@ fn person(text: &str) -> Option<String> {
 }
 
 /// Seconds since 1970 as `YYYY-MM-DD HH:MM`, from 1970 to 9999.
-fn utc(seconds: i64) -> Option<String> {
+pub(crate) fn utc(seconds: i64) -> Option<String> {
     let at = OffsetDateTime::from_unix_timestamp(seconds).ok().filter(|_| seconds >= 0)?;
     let (month, day) = (u8::from(at.month()), at.day());
     Some(format!("{:04}-{month:02}-{day:02} {:02}:{:02}", at.year(), at.hour(), at.minute()))

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Deserialize;
 
 use crate::error::Namespace;
-use crate::format::ssh_key_blob;
+use crate::format::{minisign_key_file, ssh_key_blob};
 use crate::key::VerifyingKey;
 
 /// The key as SubjectPublicKeyInfo in PEM (RFC 8410 §4), for openssl. Ends with a newline.
@@ -35,6 +35,14 @@ pub fn to_ssh(verifying_key: &VerifyingKey, comment: &str) -> Result<String, Exp
 /// The key in SSH's own form (RFC 8709 §4), as the agent protocol has it.
 pub fn to_ssh_blob(verifying_key: &VerifyingKey) -> Vec<u8> {
     ssh_key_blob(verifying_key)
+}
+
+/// The key as minisign's public key file, for `minisign -V -p`. Ends with a newline.
+///
+/// The key's id is the beginning of its SHA-256: minisign chooses ids at random, and a group's key
+/// must have the same for everybody.
+pub fn to_minisign(verifying_key: &VerifyingKey) -> String {
+    minisign_key_file(verifying_key)
 }
 
 /// The key as a JSON Web Key (RFC 8037 §2), without a newline.

@@ -54,6 +54,14 @@ impl Output {
         self.asked.namespace.as_deref()
     }
 
+    /// The same with the date of a request, in seconds since 1970, where the format has a date and
+    /// none was given.
+    pub fn dated(mut self, seconds: u64) -> Self {
+        let options = self.asked.options.take();
+        self.asked.options = options.or_else(|| self.format.definition().dated(seconds));
+        self
+    }
+
     /// The same without options: what a group has to serve.
     pub fn without_options(&self) -> Self {
         let asked = Asked { options: None, ..self.asked.clone() };

@@ -62,6 +62,11 @@ impl SignatureFile {
         self.found.verify(document, key, namespace)
     }
 
+    /// A text that the signature covers besides the document, with its name. It is a claim.
+    pub fn signed_note(&self) -> Option<(&'static str, &str)> {
+        self.found.signed_note()
+    }
+
     /// The document that the file contains, where the format has it in the file. It is a claim.
     pub fn document(&self) -> Option<&[u8]> {
         self.found.document()

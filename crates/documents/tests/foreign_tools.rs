@@ -1,4 +1,5 @@
-//! Tools of others accept our files, and reject what we reject: openssl and ssh-keygen.
+//! Tools of others accept our files, and reject what we reject: openssl, ssh-keygen,
+//! minisign.
 //!
 //! A tool that is not installed is reported as skipped, never as passed.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
@@ -167,6 +168,40 @@ fn our_files_equal_those_of_ssh_keygen_byte_for_byte() {
         read_text(dir.path(), "document.sig"),
         String::from_utf8(sign(b"a contract\n", &ssh("file"), 1)).unwrap()
     );
+}
+
+#[test]
+fn minisign_accepts_our_files_and_notices_changes() {
+    if !installed("minisign") {
+        return;
+    }
+    let dir = TempDir::new().unwrap();
+    let accepts = |document: &[u8], file: &[u8], seed: u8| {
+        std::fs::write(dir.path().join("document"), document).unwrap();
+        std::fs::write(dir.path().join("document.minisig"), file).unwrap();
+        std::fs::write(dir.path().join("key.pub"), keys::to_minisign(&public(seed))).unwrap();
+        let output = Command::new("minisign")
+            .current_dir(dir.path())
+            .args(["-VHm", "document", "-p", "key.pub"])
+            .output()
+            .unwrap();
+        (output.status.success(), String::from_utf8(output.stdout).unwrap())
+    };
+    for (asked, comment) in [
+        ("minisign", "Trusted comment: hashed\n"),
+        ("minisign?at=1767225600", "Trusted comment: timestamp:1767225600\thashed\n"),
+    ] {
+        for document in [&b""[..], b"a release\n", &[0; 100_000]] {
+            let file = sign(document, &asked.parse().unwrap(), 1);
+            let (accepted, shown) = accepts(document, &file, 1);
+            assert!(accepted && shown.ends_with(comment), "{shown}");
+            assert!(!accepts(document, &file, 2).0);
+            assert!(!accepts(&[document, b"!"].concat(), &file, 1).0);
+            let text = String::from_utf8(file).unwrap();
+            let changed = text.replace("hashed", "hasheD");
+            assert!(!accepts(document, changed.as_bytes(), 1).0);
+        }
+    }
 }
 
 #[test]

@@ -28,8 +28,10 @@ fn ssh(namespace: &str) -> Output {
     Output::new(format("ssh"), Some(namespace)).unwrap()
 }
 
-fn outputs() -> [Output; 3] {
-    [raw(), ssh("file"), ssh("contract@example.com")]
+fn outputs() -> [Output; 5] {
+    let minisign = ["minisign", "minisign?at=1767225600"].map(|text| text.parse().unwrap());
+    let [plain, dated] = minisign;
+    [raw(), ssh("file"), ssh("contract@example.com"), plain, dated]
 }
 
 /// The signatures that a file takes, one after the other.
@@ -214,7 +216,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_signed_verifies(document: Vec<u8>, seed: u8, which in 0_usize..3) {
+    fn what_is_signed_verifies(document: Vec<u8>, seed: u8, which in 0_usize..5) {
         // 64 bytes are not signed raw.
         prop_assume!(document.len() != 64);
         let output = &outputs()[which];
@@ -223,7 +225,7 @@ proptest! {
     }
 
     #[test]
-    fn preparing_again_gives_the_same_bytes(document: Vec<u8>, which in 0_usize..3) {
+    fn preparing_again_gives_the_same_bytes(document: Vec<u8>, which in 0_usize..5) {
         // 64 bytes are not signed raw.
         prop_assume!(document.len() != 64);
         let output = &outputs()[which];
@@ -234,7 +236,7 @@ proptest! {
 
     #[test]
     fn a_flipped_bit_of_the_document_is_noticed(
-        document in proptest::collection::vec(any::<u8>(), 1..200), at: prop::sample::Index, bit in 0_u32..8, which in 0_usize..3,
+        document in proptest::collection::vec(any::<u8>(), 1..200), at: prop::sample::Index, bit in 0_u32..8, which in 0_usize..5,
     ) {
         // 64 bytes are not signed raw.
         prop_assume!(document.len() != 64);

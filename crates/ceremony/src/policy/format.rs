@@ -49,7 +49,11 @@ impl OutputFormat {
     }
 
     /// Whether what a signature of this format covers is a document and nothing else, because the
-    /// signed bytes name the format or are a hash of the document with it.
+    /// signed bytes name the format (SSH, DSSE) or are a hash of the document, which nobody can
+    /// make equal to other bytes (OpenPGP, minisign).
+    ///
+    /// The second signature of minisign covers the first, and a text without control characters
+    /// that `documents` writes.
     ///
     /// A raw signature covers the document's own bytes, which can also be a certificate, a token or
     /// a message of another protocol. A format that this version does not know counts as one like

@@ -1,5 +1,6 @@
 //! The formats: one file for each, and the registry.
 
+mod minisign;
 pub(crate) mod pgp;
 mod raw;
 mod ssh;
@@ -21,6 +22,7 @@ impl Format {
     pub const ALL: &'static [Self] = &[
         Self(&raw::Raw),
         Self(&ssh::Ssh),
+        Self(&minisign::Minisign),
         Self(&ssh_agent::SshAgent),
         Self(&pgp::Pgp),
         Self(&pgp::PgpText),
@@ -88,6 +90,11 @@ impl FromStr for Format {
         let all = Self::ALL.iter().copied();
         all.into_iter().find(|format| format.name() == name).ok_or(UnknownFormat)
     }
+}
+
+/// The public key file of minisign.
+pub(crate) fn minisign_key_file(key: &VerifyingKey) -> String {
+    minisign::public_key_file(key.ed25519())
 }
 
 /// The public key blob of SSH (RFC 8709 §4).

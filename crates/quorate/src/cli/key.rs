@@ -70,6 +70,8 @@ enum KeyFormat {
     Pgp,
     /// The certificate that revokes the OpenPGP key. To import it somewhere ends the key there
     PgpRevocation,
+    /// A public key file of minisign
+    Minisign,
     /// A JSON Web Key
     Jwk,
     /// 64 hex digits
@@ -160,6 +162,7 @@ fn written(verifying_key: &str, group: &str, format: KeyFormat) -> Result<String
         KeyFormat::Ssh => keys::to_ssh(&key, group).map_err(|error| failed(error.to_string()))?,
         KeyFormat::AllowedSigners => keys::allowed_signers_line(&key, group, &[])
             .map_err(|error| failed(error.to_string()))?,
+        KeyFormat::Minisign => keys::to_minisign(&key),
         KeyFormat::Jwk => keys::to_jwk(&key),
         KeyFormat::Hex | KeyFormat::Pgp | KeyFormat::PgpRevocation => verifying_key.to_owned(),
     };

@@ -53,8 +53,8 @@ struct List {}
 
 /// Write a request's signature, or its document, to a file
 ///
-/// The signature is written to FILE.sig (ssh) or FILE.ed25519 (raw) in this directory, where FILE
-/// is the document's name, after a check with independent code.
+/// The signature is written to FILE with the ending of its format, such as FILE.sig for ssh, in
+/// this directory, where FILE is the document's name, after a check with independent code.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:

@@ -11,7 +11,7 @@ use quorate_ceremony::state::refusal::Requests;
 use quorate_documents::{Format, Output, OutputError, VerifyingKey, prepare};
 use serde::Serialize;
 
-use super::context::Context;
+use super::context::{Context, now};
 use super::file;
 use super::openpgp::completed;
 use super::output::Target;
@@ -28,8 +28,8 @@ use crate::store::documents::{DocumentName, DocumentNote, DocumentPackage, Inval
 ///
 /// The members' nodes receive the file, compute the bytes to be signed themselves, and ask their
 /// account holders. With --wait, this command displays who is missing until there is a decision,
-/// checks the finished signature with independent code, and writes it next to the file: FILE.sig
-/// for ssh, FILE.ed25519 for raw.
+/// checks the finished signature with independent code, and writes it next to the file, with the
+/// ending of its format: FILE.sig for ssh.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -48,9 +48,8 @@ pub(super) struct Sign {
     /// The type of the document, for groups that sign certain types only
     #[arg(long = "type", value_name = "TYPE")]
     document_type: Option<DocumentType>,
-    /// The format, one of those that `quorate group show` lists: ssh (for ssh-keygen
-    /// -Y verify and git), raw (64 bytes, for openssl)
-    #[arg(long = "as", alias = "format", value_name = "FORMAT", default_value = "ssh", value_parser = output)]
+    /// The format, one of those that `quorate group show` lists
+    #[arg(long = "as", alias = "format", value_name = "FORMAT", default_value = "ssh", value_parser = output, help = formats())]
     output: Output,
     /// The purpose of the signature, in the ssh format; it verifies for no other [default: file]
     #[arg(long, value_name = "NAME")]
@@ -164,6 +163,7 @@ impl Sign {
             Some(namespace) => Output::new(self.output.format(), Some(namespace))
                 .map_err(|error| Problem::new(Code::Usage, error.to_string())),
         }
+        .map(|output| output.dated(now().0 / 1000))
     }
 
     fn input(&self, context: &Context, path: &Path, limit: u64) -> Result<Input, Problem> {
@@ -279,6 +279,13 @@ fn output(text: &str) -> Result<Output, String> {
         }
         error => error.to_string(),
     })
+}
+
+/// The help for `--as`.
+fn formats() -> String {
+    let formats = Format::ALL.iter().map(|it| format!("{} ({})", it.name(), it.purpose()));
+    let formats = formats.collect::<Vec<_>>().join(", ");
+    format!("The format, one of those that `quorate group show` lists: {formats}")
 }
 
 fn message(text: &str) -> Result<DocumentNote, InvalidNote> {
@@ -432,6 +439,10 @@ pub(super) fn write_signature(
                     "pgp" => format!("gpg --verify {signature} {document}"),
                     _ => format!("gpg --verify {signature}"),
                 });
+            }
+            "minisign" => {
+                page.copyable(format!("{} > {group}.pub", export("minisign")));
+                page.copyable(format!("minisign -Vm {document} -x {signature} -p {group}.pub"));
             }
             "ssh" => {
                 let namespace = quoted(namespace);

@@ -185,7 +185,9 @@ fn what_is_not_understood_is_exit_2_with_a_tip() {
     place.run("sign f --group Board").says(2, &["made of a-z, 0-9"]);
     place.run("sign f --group board --timeout 10m").says(2, &["--wait"]);
     place.run("sign f --group board --wait --timeout 10").says(2, &["such as 90s, 10m, 24h"]);
-    place.run("sign f --group board --as pdf").says(2, &["the formats are raw, ssh, ssh-agent"]);
+    place
+        .run("sign f --group board --as pdf")
+        .says(2, &["the formats are raw, ssh, minisign, ssh-agent, pgp"]);
     place
         .run("sign f --group board --as raw --namespace git")
         .says(2, &["this format has no namespace"]);
@@ -478,8 +480,12 @@ fn nobody_is_trusted_without_a_reason() {
     let place = Place::new();
     signed(&place);
     place.run("verify contract -s contract.sig").says(9, &["no --key was given", "--key FILE"]);
-    place.run("verify contract --key key.pem").says(2, &["two signatures"]);
-    place.run("verify key.pem --key key.pem").says(2, &["neither key.pem.sig nor key.pem.ed25519"]);
+    place
+        .run("verify contract --key key.pem")
+        .says(2, &["several signatures: contract.ed25519, contract.sig"]);
+    place
+        .run("verify key.pem --key key.pem")
+        .says(2, &["none of key.pem.ed25519, key.pem.sig, key.pem.minisig"]);
     place.run("verify contract -s contract --key key.pem").says(3, &["not a signature file"]);
     place
         .run("verify contract -s contract.sig --key contract")

@@ -32,7 +32,10 @@ fn start(names: &[&str]) -> Cluster {
 fn with_board() -> Cluster {
     let system = start(&["ada", "ben", "carol"]);
     system
-        .run("ada", "group create board --members ada,ben,carol --min-signers 2 --format ssh,raw")
+        .run(
+            "ada",
+            "group create board --members ada,ben,carol --min-signers 2 --format ssh,raw,minisign",
+        )
         .succeeds();
     system.write("contract", b"a contract");
     system
@@ -42,7 +45,7 @@ fn with_board() -> Cluster {
 fn three_members_sign_a_file_that_other_peoples_tools_accept() {
     let system = with_board();
     let directory = system.path("");
-    for (format, ending) in [("ssh", "sig"), ("raw", "ed25519")] {
+    for (format, ending) in [("ssh", "sig"), ("raw", "ed25519"), ("minisign", "minisig")] {
         let (signing, id) =
             system.sign("ada", &format!("sign contract --group board --as {format} --wait"), "ben");
         let shown = system.run("carol", &format!("request show {}", &id[..6])).succeeds().stdout;
@@ -58,12 +61,14 @@ fn three_members_sign_a_file_that_other_peoples_tools_accept() {
     }
 
     let unserved = [
-        "\"board\" does not sign in format ssh:git; it signs in raw, ssh:file",
-        "quorate group change board --format raw,ssh:file,ssh:git",
+        "\"board\" does not sign in format ssh:git; it signs in minisign, raw, ssh:file",
+        "quorate group change board --format minisign,raw,ssh:file,ssh:git",
     ];
     system.run("ada", "sign contract --group board --namespace git").fails(6, &unserved);
 
-    for (format, file) in [("pem", "board.pem"), ("allowed-signers", "board.signers")] {
+    for (format, file) in
+        [("pem", "board.pem"), ("allowed-signers", "board.signers"), ("minisign", "board.pub")]
+    {
         system
             .run("carol", &format!("key export --group board --format {format} --out {file}"))
             .succeeds();
@@ -76,6 +81,10 @@ fn three_members_sign_a_file_that_other_peoples_tools_accept() {
     system.write("changed", b"a contracT");
     assert_ne!(foreign(&directory, &format!("{raw} contract"), b""), Some(false));
     assert_ne!(foreign(&directory, &format!("{raw} changed"), b""), Some(true));
+    let minisign = "minisign -V -p board.pub -x contract.minisig -m";
+    assert_ne!(foreign(&directory, &format!("{minisign} contract"), b""), Some(false));
+    assert_ne!(foreign(&directory, &format!("{minisign} changed"), b""), Some(true));
+    assert_eq!(system.run("carol", "verify changed -s contract.minisig").exit, 3);
     assert_eq!(system.run("carol", "verify changed -s contract.sig").exit, 3);
     assert_eq!(system.run("carol", "verify changed -s contract.ed25519").exit, 3);
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quorate_ceremony::names::IvnId;
-use quorate_documents::{Namespace, SignatureFile, VerifyingKey, keys};
+use quorate_documents::{Format, Namespace, SignatureFile, VerifyError, VerifyingKey, keys};
 
 use self::verdict::{Candidate, Finding, VerificationView};
 use super::context::Context;
@@ -32,7 +32,8 @@ pub(super) struct Verify {
     /// The file that was signed; - reads stdin
     #[arg(value_name = "FILE", required_unless_present = "evidence")]
     file: Option<PathBuf>,
-    /// The signature [default: FILE.sig or FILE.ed25519]
+    /// The signature [default: FILE.sig, FILE.minisig, or FILE with the
+    /// ending of another format]
     #[arg(long, short, value_name = "FILE")]
     signature: Option<PathBuf>,
     /// A file with the public key that you trust: PEM, an ssh-ed25519 line, JWK or 64 hex digits;
@@ -108,21 +109,24 @@ impl Verify {
         if file::is_dash(file) {
             return Err(usage("a file from stdin has no signature next to it".to_owned()));
         }
-        let [ssh, raw] = ["sig", "ed25519"].map(|ending| file::with_ending(file, ending));
-        match (ssh.exists(), raw.exists()) {
-            (true, false) => Ok(ssh),
-            (false, true) => Ok(raw),
-            (true, true) => Err(usage(format!(
-                "there are two signatures, {} and {}",
-                ssh.display(),
-                raw.display()
-            ))),
-            (false, false) if !file.exists() => {
+        // Two formats can have one ending.
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for path in Format::ALL.iter().map(|format| file::with_ending(file, format.ending())) {
+            if !paths.contains(&path) {
+                paths.push(path);
+            }
+        }
+        let found: Vec<&PathBuf> = paths.iter().filter(|path| path.exists()).collect();
+        match found.as_slice() {
+            [only] => Ok((*only).clone()),
+            [] if !file.exists() => {
                 Err(Problem::new(Code::Failed, format!("there is no file {}", file.display())))
             }
-            (false, false) => {
-                Err(usage(format!("there is neither {} nor {}", ssh.display(), raw.display())))
-            }
+            [] => Err(usage(format!(
+                "there is no signature next to the file, none of {}",
+                listed(&paths)
+            ))),
+            _ => Err(usage(format!("there are several signatures: {}", listed(&found)))),
         }
     }
 
@@ -181,12 +185,19 @@ impl Verify {
                     failure = None;
                     break;
                 }
+                // That another key signed says less than what is wrong with the right key's.
+                Err(VerifyError::OtherKey { .. }) if failure.is_some() => {}
                 Err(error) => failure = Some((candidate, error)),
             }
         }
         let finding = Finding { signature, named, signer, failure, by_key: self.key.is_some() };
         finding.view(file, path, &self.namespace, document)
     }
+}
+
+fn listed(paths: &[impl AsRef<Path>]) -> String {
+    let paths = paths.iter().map(|path| path.as_ref().display().to_string());
+    paths.collect::<Vec<_>>().join(", ")
 }
 
 /// In bytes; larger than any signature file.

@@ -146,6 +146,12 @@ impl Finding<'_> {
                     "{name} does not match the signature, and the signature was made by a different key"
                 ),
             ),
+            (Some((_, VerifyError::OtherKey { .. })), _) if !self.by_key => (
+                UntrustedKey,
+                format!(
+                    "{name} was signed by a key that belongs to no group of this home; give --key to trust it"
+                ),
+            ),
             (Some((_, VerifyError::OtherKey { .. })), _) => (
                 UntrustedKey,
                 format!("{name} was signed by a different key than the one that you gave"),
@@ -193,6 +199,9 @@ impl Finding<'_> {
             });
         }
         checks.push(self.key_check());
+        if let (Some((name, text)), Some(_)) = (self.signature.signed_note(), &self.signer) {
+            checks.push(Check::passed(name, text.to_owned()));
+        }
         checks.push(match (&self.signer, intact, &self.failure) {
             (Some(_), ..) | (None, Some(Ok(())), _) => {
                 Check::passed("signature", "over exactly these bytes, strict Ed25519".to_owned())
@@ -217,12 +226,11 @@ impl Finding<'_> {
             (None, Some((candidate, _)), Some(_)) => Check::passed("key", shown(candidate)),
             (None, Some((candidate, _)), None) if self.by_key => Check::not_done(
                 "key",
-                format!("a raw signature does not say whose it is; tried {}", shown(candidate)),
+                format!("the signature does not say whose it is; tried {}", shown(candidate)),
             ),
             (None, Some(_), None) => Check::not_done(
                 "key",
-                "a raw signature does not say whose it is; tried the groups of this home"
-                    .to_owned(),
+                "the signature does not say whose it is; tried the groups of this home".to_owned(),
             ),
             (None, None, Some(key)) => {
                 Check::failed("key", format!("expected one of this home's groups, got {key}"))
