@@ -8,7 +8,7 @@
 //!                 └──────── a format that needs another signature ◀─┘
 //! ```
 //!
-//! [`prepare`] depends only on its arguments: each member's node calls it on the document that it
+//! [`prepare()`] depends only on its arguments: each member's node calls it on the document that it
 //! received and compares, so no node signs bytes that somebody else computed. [`Prepared::finish`]
 //! returns only what [`verify()`] accepts, and readers share no code with writers.
 //!

@@ -35,7 +35,7 @@ pub(super) struct Certify {
     /// The group
     #[arg(long, short, value_name = "GROUP", env = "QUORATE_GROUP", hide_env_values = true)]
     group: GroupName,
-    /// Whose key it is, as gpg shows it: NAME <ADDRESS>
+    /// Whose key it is, as gpg shows it, usually a name and an address in angle brackets
     #[arg(long, value_name = "ID")]
     user_id: String,
     /// How long the certificate is valid from now: 730d [default: without end]

@@ -267,7 +267,11 @@ pub fn main() -> ExitCode {
 /// and keep its stderr. Returns the command line that is meant, and whether stderr is kept.
 fn by_name(mut arguments: Vec<OsString>) -> (Vec<OsString>, bool) {
     let name = arguments.first().and_then(|path| Path::new(path).file_name());
-    let command = name.and_then(|name| name.to_str()?.strip_prefix("quorate-"));
+    let command = name.and_then(|name| match name.to_str()? {
+        // rpmsign starts a program of any name as `gpg`.
+        "gpg" => Some("gpg"),
+        name => name.strip_prefix("quorate-"),
+    });
     let Some(command) = command.filter(|command| CALLED_BY_NAME.contains(command)) else {
         return (arguments, false);
     };
@@ -354,6 +358,7 @@ mod tests {
         let meant = ("quorate ssh-sign -Y sign".to_owned(), true);
         assert_eq!(line(&["quorate-ssh-sign", "-Y", "sign"]), meant);
         assert_eq!(line(&["/usr/local/bin/quorate-ssh-sign", "-Y", "sign"]), meant);
+        assert_eq!(line(&["gpg", "-bs"]), ("quorate gpg -bs".to_owned(), true));
         for other in ["quorate", "/bin/quorate-status", "quorate-", "/", ""] {
             assert_eq!(line(&[other, "-Y"]), (format!("{other} -Y"), false));
         }

@@ -52,7 +52,7 @@ pub(crate) struct SshSign {
         env = "QUORATE_SIGN_TIMEOUT", hide_env_values = true
     )]
     timeout: Option<Duration>,
-    /// The arguments of ssh-keygen: -Y sign -n NAMESPACE -f KEY [FILE]
+    /// The arguments of ssh-keygen: -Y sign -n NAMESPACE -f KEY, and a file
     #[arg(
         value_name = "ARGUMENTS",
         required = true,
