@@ -24,8 +24,9 @@ pub(crate) trait Definition: Sync {
     /// The ending of the files, without the dot.
     fn ending(&self) -> &'static str;
 
-    /// Whether the file is the signed document, and not a signature beside it.
-    fn encloses(&self) -> bool {
+    /// Whether signatures cover the time at which the key was created, besides their own: an output
+    /// is completed with both.
+    fn covers_times(&self) -> bool {
         false
     }
 

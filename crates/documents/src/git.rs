@@ -3,8 +3,7 @@
 //! An object is lines of `name value`, where a line that begins with a space continues the one
 //! before, an empty line, and the message (git's `Documentation/gitformat-signature`).
 
-use time::OffsetDateTime;
-
+use crate::date::to_the_minute;
 use crate::preview::Preview;
 
 /// Shows a commit or a tag as such. Other documents get a warning.
@@ -96,14 +95,7 @@ fn person(text: &str) -> Option<String> {
     {
         return None;
     }
-    Some(format!("{who}, {} UTC", utc(seconds)?))
-}
-
-/// Seconds since 1970 as `YYYY-MM-DD HH:MM`, from 1970 to 9999.
-pub(crate) fn utc(seconds: i64) -> Option<String> {
-    let at = OffsetDateTime::from_unix_timestamp(seconds).ok().filter(|_| seconds >= 0)?;
-    let (month, day) = (u8::from(at.month()), at.day());
-    Some(format!("{:04}-{month:02}-{day:02} {:02}:{:02}", at.year(), at.hour(), at.minute()))
+    Some(format!("{who}, {} UTC", to_the_minute(seconds)?))
 }
 
 #[cfg(test)]
@@ -160,21 +152,6 @@ mod tests {
         ] {
             assert!(preview(document.as_bytes()).warning.is_some(), "{document}");
         }
-    }
-
-    /// Computed with `date -u -d @SECONDS`.
-    #[test]
-    fn seconds_are_the_dates_that_they_are() {
-        for (seconds, date) in [
-            (0, "1970-01-01 00:00"),
-            (951_782_399, "2000-02-28 23:59"),
-            (951_868_799, "2000-02-29 23:59"),
-            (4_107_542_399, "2100-02-28 23:59"),
-            (253_402_300_799, "9999-12-31 23:59"),
-        ] {
-            assert_eq!(utc(seconds).unwrap(), date);
-        }
-        assert_eq!((utc(-1), utc(253_402_300_800), utc(i64::MAX)), (None, None, None));
     }
 
     proptest! {

@@ -27,6 +27,7 @@
 pub mod keys;
 
 mod commitment;
+mod date;
 mod definition;
 mod error;
 mod format;

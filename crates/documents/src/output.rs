@@ -87,7 +87,7 @@ impl Output {
 
     /// Whether this is an OpenPGP signature without its times.
     pub fn needs_times(&self) -> bool {
-        matches!(self.format.name(), "pgp" | "pgp-text") && self.asked.options.is_none()
+        self.format.definition().covers_times() && self.asked.options.is_none()
     }
 
     /// The output that makes a group's OpenPGP certificate.

@@ -10,7 +10,7 @@ use quorate_ceremony::document::{Document, ToSign};
 use quorate_ceremony::entry::Request;
 use quorate_ceremony::names::{Digest, EntryId, Timestamp};
 use quorate_ceremony::state::IvnState;
-use quorate_documents::{Output, Preview, VerifyingKey};
+use quorate_documents::{Output, Preview, Signature, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
 use crate::store::documents::{DocumentError, DocumentPackage, Documents};
@@ -210,6 +210,16 @@ pub(crate) fn to_be_signed(document: &[u8], wanted: &ToSign) -> Option<(u8, Vec<
         wanted.earlier.iter().map(|signature| key.signature(signature)).collect();
     let prepared = quorate_documents::prepare(document, &output, &key).ok()?;
     Some((prepared.signatures(), prepared.to_be_signed(&earlier?).ok()?))
+}
+
+/// Returns a group's key and the signatures by it, from hex digits. `None` if one is malformed.
+pub(crate) fn signatures<'a>(
+    key: Option<&str>,
+    signatures: impl IntoIterator<Item = &'a str>,
+) -> Option<(VerifyingKey, Vec<Signature>)> {
+    let key = VerifyingKey::from_hex(key?)?;
+    let signatures = signatures.into_iter().map(|text| key.signature(&hex::decode(text).ok()?));
+    Some((key, signatures.collect::<Option<_>>()?))
 }
 
 /// Returns what a document says, where people cannot read it themselves.

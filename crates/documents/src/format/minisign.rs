@@ -9,9 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use blake2::{Blake2b512, Digest as _};
 use sha2::Sha256;
 
+use crate::date::to_the_minute;
 use crate::definition::{Asked, Definition, Found, Preparation};
 use crate::error::{OutputError, ReadError, Unsignable, VerifyError};
-use crate::git::utc;
 use crate::key::{Signature, VerifyingKey};
 use crate::preview::Preview;
 
@@ -62,7 +62,7 @@ impl Definition for Minisign {
 fn moment(options: &str) -> Option<(u64, String)> {
     let digits = options.strip_prefix(AT)?;
     let seconds: u64 = digits.parse().ok()?;
-    let date = utc(i64::try_from(seconds).ok()?)?;
+    let date = to_the_minute(i64::try_from(seconds).ok()?)?;
     // An output has one text.
     (seconds.to_string() == digits).then_some((seconds, date))
 }

@@ -44,11 +44,6 @@ impl Format {
         self.0.ending()
     }
 
-    /// Whether the file is the signed document, and not a signature beside it.
-    pub fn encloses(self) -> bool {
-        self.0.encloses()
-    }
-
     /// The namespace that a group has to serve for this one: itself, or the default.
     ///
     /// # Errors

@@ -8,16 +8,16 @@ use std::process::Command;
 use std::time::Duration;
 
 use clap::{Args, Parser};
-use quorate_documents::{Certificate, Moment, Output, binary_signature};
+use quorate_documents::{Certificate, Moment, Output, VerifyingKey, binary_signature};
 
 use super::context::Context;
 use super::openpgp::{certified, completed};
 use super::output::Target;
+use super::request_once::ask_once;
 use super::session::Session;
 use super::sign::{signature_file, wait_or};
-use super::ssh::asked_before;
 use super::{Failure, Run, duration, file};
-use crate::api::{Code, GroupView, Problem, Query, SignAsk};
+use crate::api::{Code, GroupView, Problem};
 
 /// The program that git, rpmsign and debsign call instead of gpg, so that a group signs
 ///
@@ -132,33 +132,7 @@ impl Gpg {
         let wanted = Output::new(format.parse().map_err(usage)?, None).map_err(usage)?;
         let output = completed(&session, &group.name, &wanted)?;
         let document = file::read(&path, context.node_config()?.limits.document_bytes)?;
-        let requests = session.requests(Query::Requests)?;
-        let request = match asked_before(requests, &group, &output, &document) {
-            Some(request) => request,
-            None => {
-                let ask = SignAsk {
-                    group: group.name.clone(),
-                    document_type: None,
-                    output: output.to_string(),
-                    name: match file::is_dash(&path) {
-                        true => "stdin".to_owned(),
-                        false => {
-                            path.file_name().unwrap_or_default().to_string_lossy().into_owned()
-                        }
-                    },
-                    note: None,
-                    document: document.clone(),
-                    expires_in: None,
-                };
-                let (id, _) = session.order(ask)?;
-                session.request(&id.to_string())?
-            }
-        };
-        context.terminal.note(|page| {
-            let id = request.id.short();
-            page.sentence(format!("Request {id} to {}. Its members approve it with:", group.name));
-            page.copyable(format!("quorate approve {id}"));
-        });
+        let request = ask_once(context, &session, &group, &output, (&document, &path))?;
         let again = "the request continues; the same command finds it again";
         let request = wait_or(context, &session, request, self.timeout, again)?;
         let signed = signature_file(&request, &document)?;
@@ -209,7 +183,7 @@ impl Line {
     /// Tells the calling program that there is a signature (gnupg's `doc/DETAILS`).
     fn report(&self, certificate: &Certificate, key: &str, at: Moment) -> Result<(), Problem> {
         let Some(number) = self.status_fd else { return Ok(()) };
-        let Some(key) = quorate_documents::VerifyingKey::from_hex(key) else { return Ok(()) };
+        let Some(key) = VerifyingKey::from_hex(key) else { return Ok(()) };
         let (kind, class) = if self.clear { ('C', "01") } else { ('D', "00") };
         let fingerprint = certificate.fingerprint(&key);
         let line = format!("\n[GNUPG:] SIG_CREATED {kind} 22 10 {class} {at} {fingerprint}\n");
@@ -270,7 +244,7 @@ fn signer(session: &Session, user: Option<&str>) -> Result<(GroupView, Certifica
     for group in session.groups()? {
         let Some((_, certificate)) = certified(session, &group.name)? else { continue };
         let key = group.verifying_key.as_deref();
-        let Some(key) = key.and_then(quorate_documents::VerifyingKey::from_hex) else { continue };
+        let Some(key) = key.and_then(VerifyingKey::from_hex) else { continue };
         let fingerprint = certificate.fingerprint(&key);
         known.push(format!("{} ({fingerprint})", group.name));
         if user.is_none_or(|user| names(user, group.name.as_str(), &fingerprint, &certificate)) {

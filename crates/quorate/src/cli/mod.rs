@@ -38,6 +38,7 @@ mod output;
 mod progress;
 mod reject;
 mod request;
+mod request_once;
 mod run;
 mod serve;
 mod service;

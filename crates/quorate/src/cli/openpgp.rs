@@ -5,6 +5,7 @@ use quorate_documents::{Certificate, Moment, Output, Signature, VerifyingKey};
 
 use super::session::Session;
 use crate::api::{Code, Problem, Query, RequestStage, RequestView};
+use crate::documents::signatures;
 use crate::error_chain::chain;
 use crate::timers::now;
 
@@ -88,10 +89,8 @@ pub(super) fn revocation_file(
 }
 
 fn signatures_of(request: &RequestView) -> Result<(VerifyingKey, Vec<Signature>), Problem> {
-    let key = request.verifying_key.as_deref().and_then(VerifyingKey::from_hex);
-    let key = key.ok_or_else(damaged)?;
-    let signatures = request.signatures.iter().map(|text| key.signature(&hex::decode(text).ok()?));
-    Ok((key, signatures.collect::<Option<Vec<_>>>().ok_or_else(damaged)?))
+    let made = request.signatures.iter().map(String::as_str);
+    signatures(request.verifying_key.as_deref(), made).ok_or_else(damaged)
 }
 
 fn damaged() -> Problem {

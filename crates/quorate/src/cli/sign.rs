@@ -8,7 +8,7 @@ use clap::Args;
 use quorate_ceremony::names::{AccountName, DocumentType, EntryId, GroupName};
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::state::refusal::Requests;
-use quorate_documents::{Format, Output, OutputError, VerifyingKey, prepare};
+use quorate_documents::{Format, Output, OutputError, prepare};
 use serde::Serialize;
 
 use super::context::{Context, now};
@@ -19,6 +19,7 @@ use super::progress::Progress;
 use super::session::{Session, Watched};
 use super::{Failure, Run, duration};
 use crate::api::{Answer, Code, Problem, Query, RequestStage, RequestView, SignAsk};
+use crate::documents::signatures;
 use crate::launch::unexpected;
 use crate::render::{Page, Tone, clause, commas, json, request_sentence};
 use crate::shell_quote::quoted;
@@ -163,7 +164,7 @@ impl Sign {
             Some(namespace) => Output::new(self.output.format(), Some(namespace))
                 .map_err(|error| Problem::new(Code::Usage, error.to_string())),
         }
-        .map(|output| output.dated(now().0 / 1000))
+        .map(|output| output.dated(now().seconds()))
     }
 
     fn input(&self, context: &Context, path: &Path, limit: u64) -> Result<Input, Problem> {
@@ -401,6 +402,7 @@ pub(super) fn write_signature(
     target: &Target,
     document_path: &Path,
 ) -> Result<(), Problem> {
+    let output = output_of(request)?;
     let file = signature_file(request, document)?;
     if target.is_stdout() {
         return context.terminal.bytes(&file);
@@ -429,13 +431,11 @@ pub(super) fn write_signature(
         );
         let group = view.group;
         let export = |format| context.command(&format!("quorate key export --group {group} --format {format}"));
-        let scope = view.output.split('?').next().unwrap_or_default();
-        let (format, namespace) = scope.split_once(':').unwrap_or((scope, ""));
-        match format {
+        match output.format().name() {
             "pgp" | "pgp-text" => {
                 page.copyable(format!("{} > {group}.asc", export("pgp")));
                 page.copyable(format!("gpg --import {group}.asc"));
-                page.copyable(match format {
+                page.copyable(match output.format().name() {
                     "pgp" => format!("gpg --verify {signature} {document}"),
                     _ => format!("gpg --verify {signature}"),
                 });
@@ -445,7 +445,7 @@ pub(super) fn write_signature(
                 page.copyable(format!("minisign -Vm {document} -x {signature} -p {group}.pub"));
             }
             "ssh" => {
-                let namespace = quoted(namespace);
+                let namespace = quoted(output.namespace().unwrap_or_default());
                 page.copyable(format!("{} > {group}.signers", export("allowed-signers")));
                 page.copyable(format!(
                     "ssh-keygen -Y verify -f {group}.signers -I {group} -n {namespace} -s {signature} < {document}"
@@ -466,10 +466,9 @@ pub(super) fn write_signature(
 pub(super) fn signature_file(request: &RequestView, document: &[u8]) -> Result<Vec<u8>, Problem> {
     let damaged =
         || Problem::new(Code::Failed, "the node's answer about the signature cannot be read");
-    let key = request.verifying_key.as_deref().and_then(VerifyingKey::from_hex);
-    let key = key.ok_or_else(damaged)?;
-    let signatures = request.signatures.iter().map(|text| key.signature(&hex::decode(text).ok()?));
-    let signatures: Vec<_> = signatures.collect::<Option<_>>().ok_or_else(damaged)?;
+    let made = request.signatures.iter().map(String::as_str);
+    let (key, signatures) =
+        signatures(request.verifying_key.as_deref(), made).ok_or_else(damaged)?;
     let failed = |error: &dyn std::error::Error| {
         Problem::new(Code::Verification, crate::error_chain::chain(error))
     };

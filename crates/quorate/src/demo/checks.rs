@@ -11,6 +11,7 @@ use tokio::process::Command;
 
 use super::stage::{Check, NAMESPACE, unwritable, write};
 use crate::api::{Code, Problem, RequestView};
+use crate::documents::signatures;
 use crate::error_chain::chain;
 use crate::log_audit::{Options, verify_directory, verify_proof};
 
@@ -49,10 +50,9 @@ pub(super) struct Signed {
 impl Signed {
     pub(super) fn new(key: &str, view: &RequestView) -> Result<Self, Problem> {
         let bug = || Problem::new(Code::Failed, "the node gave no key or signature");
-        let key = VerifyingKey::from_hex(key).ok_or_else(bug)?;
-        let signatures = view.signatures.iter().map(|text| key.signature(&hex::decode(text).ok()?));
-        let signatures: Option<Vec<_>> = signatures.collect();
-        Ok(Self { key, signatures: signatures.ok_or_else(bug)? })
+        let made = view.signatures.iter().map(String::as_str);
+        let (key, signatures) = signatures(Some(key), made).ok_or_else(bug)?;
+        Ok(Self { key, signatures })
     }
 
     fn file(&self, document: &[u8], output: &Output) -> Result<Vec<u8>, Problem> {

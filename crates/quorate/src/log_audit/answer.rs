@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use quorate_ceremony::audit::{AuditReport, RequestReport, SignatureReport};
 use quorate_ceremony::names::Digest;
-use quorate_documents::{VerifyingKey, prepare};
+use quorate_documents::prepare;
 use serde::Serialize;
 
 use crate::documents::output;
@@ -129,12 +129,9 @@ fn covers(
 ) -> bool {
     let finished = || {
         let output = output(&request.asked)?;
-        let key = VerifyingKey::from_hex(verifying_key?)?;
-        let signatures: Option<Vec<_>> = signatures
-            .iter()
-            .map(|report| key.signature(&hex::decode(&report.signature).ok()?))
-            .collect();
-        prepare(document, &output, &key).ok()?.finish(&signatures?).ok()
+        let made = signatures.iter().map(|report| report.signature.as_str());
+        let (key, made) = crate::documents::signatures(verifying_key, made)?;
+        prepare(document, &output, &key).ok()?.finish(&made).ok()
     };
     finished().is_some()
 }

@@ -63,14 +63,16 @@ pub(crate) fn told(error: &CommandError, node: &Node, hub: &Hub) -> Problem {
 }
 
 /// Explains why a group does not sign in a format.
-fn format_problem(ask: &SignAsk, formats: &BTreeSet<OutputFormat>, refused: &Refused) -> Problem {
+fn format_problem(
+    ask: &SignAsk,
+    asked: &OutputFormat,
+    formats: &BTreeSet<OutputFormat>,
+    refused: &Refused,
+) -> Problem {
     // A format with a namespace comes first: a raw signature is no substitute for one.
     let best = formats.iter().find(|served| served.namespace().is_some()).or(formats.first());
     let instead = best.map(|served| format!("--as {served}"));
-    let mut wanted: Vec<String> = formats.iter().map(ToString::to_string).collect();
-    if let Refused::FormatNotServed { format, .. } = refused {
-        wanted.push(format.to_string());
-    }
+    let wanted: Vec<String> = formats.iter().chain([asked]).map(ToString::to_string).collect();
     let change = format!("quorate group change {} --format {}", ask.group, wanted.join(","));
     let hint = format!(
         "sign with {}, or have the members approve another format: {change}",
@@ -85,7 +87,9 @@ pub(crate) fn refused(state: &IvnState, ask: &SignAsk, refused: &Refused) -> Pro
     let problem = Problem::new(Code::NotAllowed, refused.to_string());
     let group = match refused {
         Refused::TypeNotServed { group, .. } => group,
-        Refused::FormatNotServed { served, .. } => return format_problem(ask, served, refused),
+        Refused::FormatNotServed { format, served, .. } => {
+            return format_problem(ask, format, served, refused);
+        }
         Refused::NotAuthorized { .. } => return problem,
     };
     let types = state.group(group).map(|group| group.definition.document_types.clone());

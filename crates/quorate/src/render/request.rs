@@ -1,7 +1,7 @@
 //! Requests for people.
 
 use quorate_ceremony::names::Timestamp;
-use quorate_documents::Preview;
+use quorate_documents::{Output, Preview};
 
 use super::change::awaited_approvals;
 use super::share::approved;
@@ -146,7 +146,9 @@ pub(crate) fn request_details(page: &mut Page, view: &RequestView, now: Timestam
     if let Some(kind) = &view.document_type {
         page.field("type", kind);
     }
-    page.field("format", view.output.split('?').next().unwrap_or_default());
+    // Options are for programs.
+    let format = view.output.parse::<Output>().map(|output| output.without_options().to_string());
+    page.field("format", format.unwrap_or_else(|_| view.output.clone()));
     if let Some(preview) = &view.preview {
         write_preview(page, preview);
     }

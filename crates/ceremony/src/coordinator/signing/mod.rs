@@ -199,16 +199,13 @@ impl Signing {
             self.desk.drop_request(request);
             return nothing;
         }
-        // The log may have got a signature since these bytes were asked for.
-        if document.is_some_and(|document| {
-            document.is_of(&asked.request) && document.number != asked.next_signature()
-        }) {
-            self.desk.drop_request(request);
+        if let Some(document) = document.filter(|document| document.is_of(&asked.request)) {
             self.wanted(Subject::Request { request });
-            return nothing;
-        }
-        if document.is_some_and(|document| document.is_of(&asked.request)) {
-            self.wanted(Subject::Request { request });
+            // The log may have got a signature since these bytes were asked for.
+            if document.number != asked.next_signature() {
+                self.desk.drop_request(request);
+                return nothing;
+            }
             return self.desk.came(request);
         }
         self.desk.is_missing(request);

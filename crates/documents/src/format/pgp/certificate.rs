@@ -9,6 +9,7 @@
 use super::options::{Fields, Moment, Times};
 use super::packet::{Key, Kind, Statement, armor, packet, subpacket};
 use super::read;
+use crate::date::to_the_second;
 use crate::definition::{Asked, Definition, Found, Preparation};
 use crate::error::{OutputError, ReadError, Unsignable, VerifyError};
 use crate::key::{Signature, VerifyingKey};
@@ -27,10 +28,6 @@ impl Definition for PgpCertificate {
 
     fn ending(&self) -> &'static str {
         "asc"
-    }
-
-    fn encloses(&self) -> bool {
-        true
     }
 
     fn signatures(&self) -> u8 {
@@ -345,15 +342,8 @@ fn salt_in(document: &[u8]) -> Option<[u8; 32]> {
 
 /// A moment as people read it.
 fn date(moment: Moment) -> String {
-    let at = time::OffsetDateTime::from_unix_timestamp(i64::from(moment));
-    at.map_or_else(
-        |_| moment.to_string(),
-        |at| {
-            let (month, day) = (u8::from(at.month()), at.day());
-            let (hour, minute, second) = at.to_hms();
-            format!("{}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC", at.year())
-        },
-    )
+    // Every moment has a date: the last is in 2106.
+    to_the_second(i64::from(moment)).map(|date| format!("{date} UTC")).unwrap_or_default()
 }
 
 /// Percent-encoding of everything but letters, digits and a few characters of addresses.

@@ -26,7 +26,7 @@ impl Definition for PgpText {
         "asc"
     }
 
-    fn encloses(&self) -> bool {
+    fn covers_times(&self) -> bool {
         true
     }
 
@@ -40,8 +40,7 @@ impl Definition for PgpText {
         asked: &'a Asked,
         key: &'a VerifyingKey,
     ) -> Result<Box<dyn Preparation + 'a>, Unsignable> {
-        let times = asked.options.as_deref().and_then(|options| Times::read(options).ok());
-        let times = times.ok_or(Unsignable::Incomplete("pgp-text"))?;
+        let times = Times::of(asked, "pgp-text")?;
         let refused =
             |reason: &str| Unsignable::Content { format: "pgp-text", reason: reason.to_owned() };
         let text = str::from_utf8(document)
@@ -55,8 +54,7 @@ impl Definition for PgpText {
         let text = text.strip_suffix('\n').unwrap_or(text);
         let key = Key { bytes: key.ed25519(), created: times.created };
         let statement = Statement::new(Kind::Text, &key, times, &[]);
-        let hash = statement.hash([covered(text).as_bytes()]);
-        Ok(Box::new(Unsigned { text, statement, hash }))
+        Ok(Box::new(Unsigned { text, statement }))
     }
 
     fn read(&self, file: &[u8]) -> Option<Result<Box<dyn Found>, ReadError>> {
@@ -68,7 +66,12 @@ struct Unsigned<'a> {
     /// Without the last line end.
     text: &'a str,
     statement: Statement,
-    hash: [u8; 64],
+}
+
+impl Unsigned<'_> {
+    fn hash(&self) -> [u8; 64] {
+        self.statement.hash([covered(self.text).as_bytes()])
+    }
 }
 
 /// The text as it is hashed: lines without white space at the end, joined by CR LF.
@@ -80,7 +83,7 @@ fn covered(text: &str) -> String {
 
 impl Preparation for Unsigned<'_> {
     fn to_be_signed(&self, _: &[Signature]) -> Vec<u8> {
-        self.hash.to_vec()
+        self.hash().to_vec()
     }
 
     fn finish(&self, signatures: &[Signature]) -> Vec<u8> {
@@ -94,7 +97,7 @@ impl Preparation for Unsigned<'_> {
             file.push_str(line);
             file.push('\n');
         }
-        file.push_str(&armor("SIGNATURE", &self.statement.packet(&self.hash, signature)));
+        file.push_str(&armor("SIGNATURE", &self.statement.packet(&self.hash(), signature)));
         file.into_bytes()
     }
 }

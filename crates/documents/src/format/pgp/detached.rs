@@ -24,6 +24,10 @@ impl Definition for Pgp {
         "asc"
     }
 
+    fn covers_times(&self) -> bool {
+        true
+    }
+
     fn check_options(&self, given: &str) -> Result<(), OutputError> {
         Times::read(given).map(drop)
     }
@@ -34,12 +38,10 @@ impl Definition for Pgp {
         asked: &'a Asked,
         key: &'a VerifyingKey,
     ) -> Result<Box<dyn Preparation + 'a>, Unsignable> {
-        let times = asked.options.as_deref().and_then(|options| Times::read(options).ok());
-        let times = times.ok_or(Unsignable::Incomplete("pgp"))?;
+        let times = Times::of(asked, "pgp")?;
         let key = Key { bytes: key.ed25519(), created: times.created };
         let statement = Statement::new(Kind::Binary, &key, times, &[]);
-        let hash = statement.hash([document]);
-        Ok(Box::new(Unsigned { document, statement, hash }))
+        Ok(Box::new(Unsigned { document, statement }))
     }
 
     fn read(&self, file: &[u8]) -> Option<Result<Box<dyn Found>, ReadError>> {
@@ -50,17 +52,23 @@ impl Definition for Pgp {
 struct Unsigned<'a> {
     document: &'a [u8],
     statement: Statement,
-    hash: [u8; 64],
+}
+
+impl Unsigned<'_> {
+    /// Not made with the preparation, which is also made to check or to show a document.
+    fn hash(&self) -> [u8; 64] {
+        self.statement.hash([self.document])
+    }
 }
 
 impl Preparation for Unsigned<'_> {
     fn to_be_signed(&self, _: &[Signature]) -> Vec<u8> {
-        self.hash.to_vec()
+        self.hash().to_vec()
     }
 
     fn finish(&self, signatures: &[Signature]) -> Vec<u8> {
         let signature = signatures.first().map(Signature::as_bytes).unwrap_or_default();
-        armor("SIGNATURE", &self.statement.packet(&self.hash, signature)).into_bytes()
+        armor("SIGNATURE", &self.statement.packet(&self.hash(), signature)).into_bytes()
     }
 
     fn preview(&self) -> Option<Preview> {

@@ -1,6 +1,7 @@
 //! The options of OpenPGP outputs: `name=value`, joined by `&`, in this order.
 
-use crate::error::OutputError;
+use crate::definition::Asked;
+use crate::error::{OutputError, Unsignable};
 
 /// Seconds since 1970, as OpenPGP counts time.
 pub type Moment = u32;
@@ -15,6 +16,12 @@ pub(super) struct Times {
 }
 
 impl Times {
+    /// The times in the options of this format's output.
+    pub(super) fn of(asked: &Asked, format: &'static str) -> Result<Self, Unsignable> {
+        let times = asked.options.as_deref().and_then(|options| Self::read(options).ok());
+        times.ok_or(Unsignable::Incomplete(format))
+    }
+
     /// Reads `created=N&at=N`. An output without options is not complete yet.
     pub(super) fn read(options: &str) -> Result<Self, OutputError> {
         let mut fields = Fields::of(options);

@@ -10,10 +10,11 @@ use serde::Serialize;
 
 use super::super::context::Context;
 use super::super::daemon::until_stopped;
+use super::super::request_once::asked_before;
 use super::super::sign::{decided, signature_file};
 use super::super::terminal::Terminal;
 use super::super::{Failure, Run};
-use super::{asked_before, group_with};
+use super::group_with;
 use crate::api::{Answer, Code, GroupStage, GroupView, Problem, Query, RequestView, SignAsk};
 use crate::control::socket;
 use crate::launch::{Client, unexpected};

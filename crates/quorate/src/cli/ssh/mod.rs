@@ -5,10 +5,9 @@ mod agent;
 mod keygen;
 mod sign;
 
-use quorate_documents::{Output, VerifyingKey};
-use sha2::{Digest as _, Sha256};
+use quorate_documents::VerifyingKey;
 
-use crate::api::{GroupStage, GroupView, RequestStage, RequestView};
+use crate::api::{GroupStage, GroupView};
 
 pub(super) use self::agent::SshAgent;
 pub(super) use self::sign::SshSign;
@@ -23,33 +22,4 @@ fn group_with(key: &VerifyingKey, groups: Vec<GroupView>) -> Option<GroupView> {
 
 fn has_key(hex: Option<&str>, key: &VerifyingKey) -> bool {
     hex.and_then(VerifyingKey::from_hex).as_ref() == Some(key)
-}
-
-/// Returns the request that already asks for this output of this document: the signed one, or else
-/// the newest that can still be signed.
-pub(super) fn asked_before(
-    requests: Vec<RequestView>,
-    group: &GroupView,
-    output: &Output,
-    document: &[u8],
-) -> Option<RequestView> {
-    let sha256 = hex::encode(Sha256::digest(document));
-    let is_same_output = |request: &RequestView| {
-        let asked = request.output.parse::<Output>();
-        // The times of an OpenPGP signature do not matter.
-        asked.is_ok_and(|asked| asked.without_options() == output.without_options())
-    };
-    let is_same = |request: &RequestView| {
-        request.group == group.name
-            && is_same_output(request)
-            && request.verifying_key == group.verifying_key
-            && request.file_sha256.as_ref() == Some(&sha256)
-    };
-    let rank = |state: &RequestStage| match state {
-        RequestStage::Signed => 2,
-        RequestStage::Approved | RequestStage::Open => 1,
-        _ => 0,
-    };
-    let same = requests.into_iter().filter(|request| is_same(request) && rank(&request.state) > 0);
-    same.max_by_key(|request| (rank(&request.state), request.index))
 }

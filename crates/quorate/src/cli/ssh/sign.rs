@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use clap::Args;
 use quorate_documents::keys::KeyError;
-use quorate_documents::{Output, VerifyingKey, keys, prepare};
+use quorate_documents::{Output, VerifyingKey, keys};
 
 use super::super::context::Context;
 use super::super::output::Target;
-use super::super::session::Session;
+use super::super::request_once::ask_once;
 use super::super::sign::{SignatureView, signature_file, wait_or};
 use super::super::{Failure, Run, duration, file};
+use super::group_with;
 use super::keygen::{self, Asked, SignLine};
-use super::{asked_before, group_with};
-use crate::api::{Code, GroupView, Problem, Query, RequestStage, RequestView, SignAsk};
+use crate::api::{Code, Problem, RequestView};
 use crate::error_chain::chain;
 use crate::render::{Tone, commas};
 
@@ -86,18 +86,7 @@ impl SshSign {
         let document = file::read(&path, context.node_config()?.limits.document_bytes)?;
         let session = context.session()?;
         let group = group_with(&key, session.groups()?).ok_or_else(|| foreign(&key))?;
-        let requests = session.requests(Query::Requests)?;
-        let request = match asked_before(requests, &group, &output, &document) {
-            Some(request) => {
-                report_found(context, &request);
-                request
-            }
-            None => {
-                let ask = ask(&group, &output, &key, &document, &path);
-                let (id, _) = session.order(ask)?;
-                report_sent(context, &session, &id.to_string())?
-            }
-        };
+        let request = ask_once(context, &session, &group, &output, (&document, &path))?;
         let again = again(&document);
         let request = wait_or(context, &session, request, self.timeout, &again)?;
         let signature = signature_file(&request, &document)?;
@@ -165,51 +154,6 @@ fn foreign(key: &VerifyingKey) -> Problem {
     Problem::new(Code::Failed, message).hint(
         "`quorate group list` shows the groups, and `quorate key export --group GROUP --format ssh` the key of one; QUORATE_HOME selects another home; for a key of your own, let git use ssh-keygen: git config --unset gpg.ssh.program",
     )
-}
-
-fn ask(
-    group: &GroupView,
-    output: &Output,
-    key: &VerifyingKey,
-    document: &[u8],
-    path: &Path,
-) -> SignAsk {
-    // Git's name for the file is random. What the file is tells approvers more.
-    let preview = prepare(document, output, key).ok().and_then(|prepared| prepared.preview());
-    let name = match preview {
-        Some(preview) if preview.warning.is_none() => preview.kind.replace(' ', "-"),
-        _ if file::is_dash(path) => "stdin".to_owned(),
-        _ => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-    };
-    SignAsk {
-        group: group.name.clone(),
-        document_type: None,
-        output: output.to_string(),
-        name,
-        note: None,
-        document: document.to_vec(),
-        expires_in: None,
-    }
-}
-
-fn report_sent(context: &Context, session: &Session, id: &str) -> Result<RequestView, Problem> {
-    let request = session.request(id)?;
-    context.terminal.note(|page| {
-        let (id, group) = (request.id.short(), &request.group);
-        page.sentence(format!("Request {id} sent to {group}. Its members approve it with:"));
-        page.copyable(format!("quorate approve {id}"));
-    });
-    Ok(request)
-}
-
-fn report_found(context: &Context, request: &RequestView) {
-    context.terminal.note(|page| {
-        let id = request.id.short();
-        page.sentence(match request.state {
-            RequestStage::Signed => format!("Request {id} for the same document is signed."),
-            _ => format!("Request {id} for the same document was sent before."),
-        });
-    });
 }
 
 fn report_signed(context: &Context, request: &RequestView, target: &Target) -> Result<(), Problem> {
