@@ -8,9 +8,11 @@ use quorate_ceremony::encoding::Base64;
 use quorate_ceremony::entry::Entry;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{Digest, SessionId};
-use quorate_ceremony::signing::{SignedPart, SigningMessageError, SigningSession, Subject};
+use quorate_ceremony::signing::{Place, SignedPart, SigningSession, Subject};
 use quorate_ceremony::state::IvnState;
 use quorate_network::link::Control;
+use quorate_protocol::signing::Board;
+use quorate_protocol::{Identifier, Suite};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -37,9 +39,9 @@ fn signing(bytes: &[u8]) -> bool {
     let (ivn, request) = (story().ivn, story().request);
     let session = SessionId::new([1; 32]);
     let value = serde_json::to_string(&Base64(bytes.to_vec())).unwrap();
-    let signed = |part: &str| {
+    let signed = |place: &str| {
         let payload = format!(
-            r#"{{"ivn":"{ivn}","session":"{session}","epoch":1,"subject":{{"of":"request","request":"{request}"}},"number":0,"signer":"ada","part":{part}}}"#
+            r#"{{"ivn":"{ivn}","session":"{session}","epoch":1,"subject":{{"of":"request","request":"{request}"}},"number":0,"signer":"ada",{place},"message":{value}}}"#
         );
         let payload_type = "application/vnd.quorate.signing+json";
         let covered =
@@ -53,32 +55,31 @@ fn signing(bytes: &[u8]) -> bool {
         SigningSession { ivn, session, epoch: 1, subject: Subject::Request { request }, number: 0 };
     let key = ada.identity.public();
 
-    let theirs = signed(&format!(r#"{{"part":"commitments","commitments":{value}}}"#));
-    let package = Digest::new([0; 32]);
-    assert!(context.open_share(&name("ada"), key, package, &theirs).is_err(), "two meanings");
-    let commitments = context.open_commitments(&name("ada"), key, &theirs);
-    match &commitments {
-        Ok(read) => assert_eq!(read.to_bytes().as_slice(), bytes),
-        Err(error) => assert_eq!(*error, SigningMessageError::Contents),
+    let hash = Digest::new([0; 32]);
+    let first = Place { round: 1, after: None };
+    let second = Place { round: 2, after: Some(hash) };
+    let theirs = [signed(r#""round":1"#), signed(&format!(r#""round":2,"after":"{hash}""#))];
+    let opened = [first, second].map(|place| {
+        theirs.each_ref().map(|part| context.open(&name("ada"), key, place, part).ok())
+    });
+    let right = [[Some(bytes), None], [None, Some(bytes)]];
+    assert_eq!(opened, right, "a message is signed for another place, or for two");
+    let suite = Suite::FrostEd25519Sha512;
+    let mut board = Board::new(suite, None).unwrap();
+    let from = Identifier::try_from(1).unwrap();
+    let posted = board.post(1, from, bytes);
+    if let Err(error) = &posted {
+        assert_eq!(error.culprits(), [from].into());
     }
-    let theirs = signed(&format!(r#"{{"part":"share","package":"{package}","share":{value}}}"#));
-    assert!(context.open_commitments(&name("ada"), key, &theirs).is_err(), "two meanings");
-    let share = context.open_share(&name("ada"), key, package, &theirs);
-    match &share {
-        Ok(read) => assert_eq!(read.to_bytes().as_slice(), bytes),
-        Err(error) => assert_eq!(*error, SigningMessageError::Contents),
-    }
-    commitments.is_ok() || share.is_ok()
+    posted.is_ok()
 }
 
 /// Returns the inputs with which a fuzzer begins.
 pub fn entry_seeds() -> Vec<Vec<u8>> {
     let mut seeds = story().log.clone();
     for (_, message) in story().by_nodes() {
-        if let FromNode::Commitments { commitments, .. }
-        | FromNode::Share { share: commitments, .. } = message
-        {
-            seeds.push(commitments.value_unverified().to_vec());
+        if let FromNode::Part { part, .. } | FromNode::Share { share: part, .. } = message {
+            seeds.push(part.value_unverified().to_vec());
         }
     }
     seeds

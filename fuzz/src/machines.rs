@@ -102,7 +102,7 @@ impl AtNode {
     fn check(&mut self, message: &FromNode) {
         self.sent += 1;
         match message {
-            FromNode::Commitments { session, .. } => {
+            FromNode::Part { session, .. } => {
                 assert!(
                     self.disk.sessions.contains_key(session),
                     "committed before it was durable"
@@ -185,7 +185,11 @@ impl AtNode {
                     0 => Subject::Request { request: story.request },
                     _ => Subject::Activation { session },
                 };
-                self.tell(Input::Received(FromCoordinator::Invite { session, subject }));
+                self.tell(Input::Received(FromCoordinator::Invite {
+                    session,
+                    subject,
+                    signers: Vec::new(),
+                }));
             }
             9 => self.tell(Input::Deadline(match script.byte() % 3 {
                 0 => NodeDeadline::Clock,

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use quorate_ceremony::identity::{AccountSecrets, SecretKey};
 use quorate_ceremony::message::FromCoordinator;
 use quorate_ceremony::names::{AccountName, Digest, EntryId, SessionId};
-use quorate_ceremony::signing::{SignedPart, SigningSession, Subject};
+use quorate_ceremony::signing::{Place, SignedPart, SigningSession, Subject};
+use quorate_protocol::signing::Board;
+use quorate_protocol::{Identifier, Suite};
 
 use crate::reference::Reference;
-use quorate_ceremony::test_world::{CoordinatorDisk, NodeDisk};
+use quorate_ceremony::test_world::{CoordinatorDisk, FIRST, NodeDisk};
 
 /// One account's secrets, from which each process derives its keys again.
 pub(crate) struct Secrets {
@@ -58,22 +60,22 @@ impl World {
     /// Records what the coordinator sends a node about a signing session.
     pub(crate) fn note_signing(&mut self, to: &AccountName, message: &FromCoordinator) {
         match message {
-            FromCoordinator::Invite { session, subject } => {
+            FromCoordinator::Invite { session, subject, .. } => {
                 self.subjects.insert(*session, *subject);
             }
-            FromCoordinator::Package { session, commitments } => {
-                self.packages.insert((to.clone(), *session), commitments.clone());
+            FromCoordinator::Package { session, parts, .. } => {
+                self.packages.insert((to.clone(), *session), parts.clone());
             }
             _ => {}
         }
     }
 
-    /// Returns the session and the set of commitments that this node's share is for.
+    /// Returns the session, and the place in it of this node's share.
     pub(crate) fn package_of(
         &self,
         by: &AccountName,
         session: SessionId,
-    ) -> Option<(SigningSession, Digest)> {
+    ) -> Option<(SigningSession, Place)> {
         let state = &self.reference.state;
         let subject = *self.subjects.get(&session)?;
         let context = SigningSession {
@@ -83,16 +85,28 @@ impl World {
             subject,
             number: state.number_of(subject),
         };
-        let mut commitments = BTreeMap::new();
+        let mut commitments = Vec::new();
         for (account, signed) in self.packages.get(&(by.clone(), session))? {
             let group = state.groups().values().find(|group| group.identifier(account).is_some());
-            let opened = context.open_commitments(account, state.identity_key(account)?, signed);
-            commitments.insert(group?.identifier(account)?, opened.ok()?);
+            let opened = context.open(account, state.identity_key(account)?, FIRST, signed);
+            commitments.push((group?.identifier(account)?, opened.ok()?));
         }
-        Some((context, context.package(&commitments)))
+        Some((context, context.place(&committed(commitments)?)))
     }
 
     pub(crate) fn disk(&self, account: &AccountName) -> Option<&NodeDisk> {
         self.disks.get(account)
     }
+}
+
+/// Returns the board of a FROST session with these commitments.
+pub(crate) fn committed<'a>(
+    commitments: impl IntoIterator<Item = (Identifier, &'a [u8])>,
+) -> Option<Board> {
+    let mut board = Board::new(Suite::FrostEd25519Sha512, None).ok()?;
+    for (from, announced) in commitments {
+        board.post(1, from, announced).ok()?;
+    }
+    board.fix_signers();
+    Some(board)
 }

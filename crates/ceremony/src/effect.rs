@@ -299,7 +299,7 @@ kinds! { NodeEffect, persists change:
     Self::Send(FromNode::Entries { .. }) | Self::SendEntries { .. } => "node.send.entries",
     Self::Send(FromNode::Submit { .. }) => "node.send.submit",
     Self::Send(FromNode::Cosign { .. }) => "node.send.cosign",
-    Self::Send(FromNode::Commitments { .. }) => "node.send.commitments",
+    Self::Send(FromNode::Part { .. }) => "node.send.part",
     Self::Send(FromNode::Share { .. }) => "node.send.share",
     Self::Send(FromNode::Declined { .. }) => "node.send.declined",
     Self::Disconnect => "node.disconnect",

@@ -13,6 +13,7 @@ pub mod dsse;
 pub mod effect;
 pub mod encoding;
 pub mod entry;
+mod evidence;
 pub mod held;
 pub mod identity;
 pub mod message;

@@ -29,10 +29,12 @@ pub enum FromNode {
     Submit { entry: Base64 },
     /// The node's cosignature on a checkpoint that it verified.
     Cosign { size: u64, cosignature: String },
-    /// The answer to [`FromCoordinator::Invite`].
-    Commitments { session: SessionId, commitments: SignedPart },
-    /// The answer to [`FromCoordinator::Package`], always with the node's cosignature (the gate) on
-    /// a checkpoint of `size` entries that includes what the share is for.
+    /// The answer to [`FromCoordinator::Invite`], and to each [`FromCoordinator::Package`] but the
+    /// last: the node's message of this round.
+    Part { session: SessionId, round: u8, part: SignedPart },
+    /// The node's message of the last round: its signature share. Always with the node's
+    /// cosignature (the gate) on a checkpoint of `size` entries that includes what the share is
+    /// for.
     Share { session: SessionId, share: SignedPart, size: u64, cosignature: String },
     /// The node takes no part in this session.
     Declined { session: SessionId, reason: DeclineReason },
@@ -55,10 +57,17 @@ pub enum FromCoordinator {
     /// The coordinator's log lacks entries that the node's checkpoint covers, from this index on:
     /// send them.
     Want { first: u64 },
-    /// Asks for commitments for a signing session.
-    Invite { session: SessionId, subject: Subject },
-    /// Asks for a share for the commitments of all signers, including this node's.
-    Package { session: SessionId, commitments: Vec<(AccountName, SignedPart)> },
+    /// Asks for the first message of a signing session. `signers` are all its signers, including
+    /// this node, if the suite's protocol fixes them before the first round.
+    Invite {
+        session: SessionId,
+        subject: Subject,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        signers: Vec<AccountName>,
+    },
+    /// Asks for the message of the next round, after the messages of all signers, including this
+    /// node's, of this round.
+    Package { session: SessionId, round: u8, parts: Vec<(AccountName, SignedPart)> },
     /// The accounts that are connected, as the coordinator reports. Only for display: no decision
     /// depends on it.
     Presence {

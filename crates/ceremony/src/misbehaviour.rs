@@ -12,7 +12,7 @@ use quorate_log::key::LogVerifier;
 use quorate_log::proof::{ConsistencyProof, InclusionProof};
 use quorate_log::tree::{Frontier, HashReader, TreeHead};
 use quorate_log::{Hash, leaf_hash};
-use quorate_protocol::sign::{self, Signature};
+use quorate_protocol::signing::{self, Signature};
 use serde::{Deserialize, Serialize};
 
 use crate::document::Documents;
@@ -229,8 +229,8 @@ pub(crate) fn is_false_signature(state: &IvnState, entry: &Entry, message: &[u8]
     let Body::Signature { request, signature, .. } = &entry.statement().body else { return false };
     let key = state.request(*request).and_then(|asked| state.group(&asked.request.group));
     let Some(key) = key.ok().and_then(|group| group.key.as_ref()) else { return false };
-    !Signature::from_bytes(&signature.0).is_ok_and(|signature| {
-        sign::verify(key.public.verifying_key(), message, &signature).is_ok()
+    !Signature::from_bytes(key.public.suite(), &signature.0).is_ok_and(|signature| {
+        signing::verify(key.public.verifying_key(), message, &signature).is_ok()
     })
 }
 

@@ -1,17 +1,14 @@
 //! The messages that members sign while they make a signature together. The log stores them as
 //! evidence.
 //!
-//! Commitments and signature shares go from a node to the coordinator, which relays them. Each
-//! carries its author's signature over a statement of its context, so that the coordinator can
-//! neither invent one nor move it to a different session, and a wrong share accuses its sender
-//! provably. All participants know the context, so only the contribution and the signature are sent
-//! and stored ([`SignedPart`]); a verifier makes the statement again.
+//! A signing protocol has rounds, and each signer sends one message in each. They go from a node to
+//! the coordinator, which relays them. Each carries its author's signature over a statement of its
+//! context, so that the coordinator can neither invent one nor move it to a different session, and
+//! a wrong signature share accuses its sender provably. All participants know the context, so only
+//! the message and the signature are sent and stored ([`SignedPart`]); a verifier makes the
+//! statement again.
 
-use std::collections::BTreeMap;
-
-use curve25519_dalek::Scalar;
-use quorate_protocol::Identifier;
-use quorate_protocol::sign::{Commitments, SignatureShare};
+use quorate_protocol::signing::Board;
 use serde::{Deserialize, Serialize};
 
 use crate::dsse::pre_authentication_encoding;
@@ -43,24 +40,18 @@ struct SigningStatement<'a> {
     subject: Subject,
     number: u8,
     signer: &'a AccountName,
-    part: Part<'a>,
+    round: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<Digest>,
+    message: &'a Base64,
 }
 
-#[derive(Clone, Copy, Serialize)]
-#[serde(tag = "part", rename_all = "kebab-case")]
-enum Part<'a> {
-    /// RFC 9591 §5.1.
-    Commitments { commitments: &'a Base64 },
-    /// RFC 9591 §5.2, for exactly the commitments that `package` names.
-    Share { package: Digest, share: &'a Base64 },
-}
-
-/// One signer's contribution to one session, and its signature over the session's statement about
-/// it.
+/// One signer's message of one round, and its signature over the session's statement about it.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignedPart {
-    /// Commitments (64 bytes) or a signature share (32 bytes).
+    /// The bytes that the protocol makes. In FROST: commitments (64 bytes), then a signature share
+    /// (32 bytes).
     value: Base64,
     sig: Base64,
 }
@@ -70,6 +61,16 @@ impl SignedPart {
     pub fn value_unverified(&self) -> &[u8] {
         &self.value.0
     }
+}
+
+/// Where a message belongs in its session.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Place {
+    /// Numbered from 1.
+    pub round: u8,
+    /// The hash of the signers and of all messages of the rounds before. `None` in a first round
+    /// that any signer may join.
+    pub after: Option<Digest>,
 }
 
 /// The context that all messages of one signing session share.
@@ -89,130 +90,85 @@ pub struct SigningSession {
 
 #[expect(missing_docs, reason = "the names say it")]
 impl SigningSession {
-    fn covered(&self, signer: &AccountName, part: Part<'_>) -> Vec<u8> {
+    fn covered(&self, signer: &AccountName, place: Place, message: &Base64) -> Vec<u8> {
         let Self { ivn, session, epoch, subject, number } = *self;
-        let statement = SigningStatement { ivn, session, epoch, subject, number, signer, part };
+        let Place { round, after } = place;
+        let statement = SigningStatement {
+            ivn,
+            session,
+            epoch,
+            subject,
+            number,
+            signer,
+            round,
+            after,
+            message,
+        };
         // Serialising plain structs to memory cannot fail.
         let payload = serde_json::to_vec(&statement).unwrap_or_default();
         pre_authentication_encoding(PAYLOAD_TYPE, &payload)
     }
 
-    fn verify(
-        &self,
-        signer: &AccountName,
-        key: PublicKey,
-        part: Part<'_>,
-        signed: &SignedPart,
-    ) -> Result<(), SigningMessageError> {
-        let signature =
-            signed.sig.0.as_slice().try_into().map_err(|_| SigningMessageError::Signature)?;
-        if key.verifies(&self.covered(signer, part), signature) {
-            Ok(())
-        } else {
-            Err(SigningMessageError::Signature)
-        }
+    /// The place of the next message on this board.
+    ///
+    /// Its hash is SHA-256 over the session, the signers' identifiers, and each message of the
+    /// earlier rounds with its round and its sender.
+    pub fn place(&self, board: &Board) -> Place {
+        let round = board.round();
+        let after = board.signers().map(|signers| {
+            let mut before = Encoder::new("quorate/signing-rounds/v1")
+                .field(1, self.ivn.as_bytes())
+                .field(2, self.session.as_bytes());
+            for signer in signers {
+                before = before.field(3, signer.get().to_be_bytes());
+            }
+            for (number, messages) in (1..round).zip(board.rounds()) {
+                for (from, message) in messages {
+                    let sent = Encoder::default()
+                        .field(1, [number])
+                        .field(2, from.get().to_be_bytes())
+                        .field(3, message);
+                    before = before.nested(4, sent);
+                }
+            }
+            before.digest()
+        });
+        Place { round, after }
     }
 
-    pub fn sign_commitments(
+    pub fn sign(
         &self,
         signer: &AccountName,
         key: &SecretKey,
-        commitments: &Commitments,
+        place: Place,
+        message: Vec<u8>,
     ) -> SignedPart {
-        let value = Base64(commitments.to_bytes().to_vec());
-        let covered = self.covered(signer, Part::Commitments { commitments: &value });
-        SignedPart { value, sig: Base64(key.sign(&covered).to_vec()) }
+        let value = Base64(message);
+        let sig = Base64(key.sign(&self.covered(signer, place, &value)).to_vec());
+        SignedPart { value, sig }
     }
 
-    /// Returns the commitments that `signer` signed for this session.
+    /// Returns the message that `signer` signed for this place in this session. A malformed one is
+    /// then provably its fault.
     ///
     /// # Errors
     ///
-    /// Fails if `part` is not such a message. Only [`SigningMessageError::Contents`] is provably
-    /// the signer's fault.
-    pub fn open_commitments(
+    /// Fails if `signed` is not such a message, which is nobody's fault.
+    pub fn open<'a>(
         &self,
         signer: &AccountName,
         key: PublicKey,
-        signed: &SignedPart,
-    ) -> Result<Commitments, SigningMessageError> {
-        self.verify(signer, key, Part::Commitments { commitments: &signed.value }, signed)?;
-        Commitments::from_bytes(&signed.value.0).map_err(|_| SigningMessageError::Contents)
-    }
-
-    /// Signs `share`, made for the commitments that `package` names.
-    pub fn sign_share(
-        &self,
-        signer: &AccountName,
-        key: &SecretKey,
-        package: Digest,
-        share: &SignatureShare,
-    ) -> SignedPart {
-        let value = Base64(share.to_bytes().to_vec());
-        let covered = self.covered(signer, Part::Share { package, share: &value });
-        SignedPart { value, sig: Base64(key.sign(&covered).to_vec()) }
-    }
-
-    /// Returns the signature share that `signer` signed for this session and `package`.
-    ///
-    /// # Errors
-    ///
-    /// Fails if `part` is not such a message. Only [`SigningMessageError::Contents`] is provably
-    /// the signer's fault.
-    pub fn open_share(
-        &self,
-        signer: &AccountName,
-        key: PublicKey,
-        package: Digest,
-        signed: &SignedPart,
-    ) -> Result<SignatureShare, SigningMessageError> {
-        self.verify(signer, key, Part::Share { package, share: &signed.value }, signed)?;
-        SignatureShare::from_bytes(&signed.value.0).map_err(|_| SigningMessageError::Contents)
-    }
-
-    /// The hash that identifies a set of commitments: SHA-256 over the session and each signer's
-    /// identifier and commitments, by identifier. A share names the package that it was made for.
-    pub fn package(&self, commitments: &BTreeMap<Identifier, Commitments>) -> Digest {
-        let mut package = Encoder::new("quorate/signing-package/v1")
-            .field(1, self.ivn.as_bytes())
-            .field(2, self.session.as_bytes());
-        for (identifier, commitments) in commitments {
-            let signer = Encoder::default()
-                .field(1, identifier.get().to_be_bytes())
-                .field(2, commitments.to_bytes());
-            package = package.nested(3, signer);
-        }
-        package.digest()
+        place: Place,
+        signed: &'a SignedPart,
+    ) -> Result<&'a [u8], NotSigned> {
+        let sig = signed.sig.0.as_slice().try_into().map_err(|_| NotSigned)?;
+        let covered = self.covered(signer, place, &signed.value);
+        key.verifies(&covered, sig).then_some(signed.value.0.as_slice()).ok_or(NotSigned)
     }
 }
 
-/// Whether these shares add up to the scalar of the signature (RFC 9591, section 5.3). No document
-/// is needed.
-///
-/// Otherwise a coordinator could log a signature under the names of other members, with shares from
-/// a failed session or shares that make no signature.
-pub(crate) fn add_up<'a>(
-    shares: impl IntoIterator<Item = &'a SignatureShare>,
-    signature: &[u8],
-) -> bool {
-    let Some((_, scalar)) = signature.split_first_chunk::<32>() else { return false };
-    let mut sum = Scalar::ZERO;
-    for share in shares {
-        let share = Option::<Scalar>::from(Scalar::from_canonical_bytes(share.to_bytes()));
-        let Some(share) = share else { return false };
-        sum += share;
-    }
-    sum.as_bytes() == scalar
-}
-
+/// The message is not signed by its signer for this IVN, session, epoch, subject and round, and for
+/// these signers and messages of the rounds before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum SigningMessageError {
-    /// Not signed by the signer for this IVN, session, subject, kind of message and set of
-    /// commitments.
-    #[error("not signed by its signer for this session")]
-    Signature,
-    /// Signed for this session, but its bytes are not commitments or a share.
-    #[error("commitments or share are malformed")]
-    Contents,
-}
+#[error("not signed by its signer for this place in this session")]
+pub struct NotSigned;

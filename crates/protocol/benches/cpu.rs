@@ -20,7 +20,7 @@ use frost_ed25519 as frost;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::keyshare::{Board, Parameters, Run, SessionId};
 use quorate_protocol::session::{self, Secrets, Step};
-use quorate_protocol::{Identifier, Suite, repair, sign};
+use quorate_protocol::{Identifier, Suite, repair, signing};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use rustix::time::{ClockId, clock_gettime};
@@ -198,8 +198,10 @@ struct Ours {
     rounds: Rounds,
     packages: Packages,
     public: PublicKeyPackage,
-    announced: BTreeMap<Identifier, sign::Commitments>,
-    shares: BTreeMap<Identifier, sign::SignatureShare>,
+    /// The commitments of the signers.
+    announced: signing::Board,
+    /// And their signature shares.
+    signed: signing::Board,
 }
 
 /// Each participant has its own randomness, so that playing it again gives the same result.
@@ -223,25 +225,8 @@ impl Ours {
         }
         let (rounds, packages) = play(&mut board, runs, sent)?;
         let public = board.outcome().ok_or("incomplete")?.clone();
-        let (announced, shares) = (BTreeMap::new(), BTreeMap::new());
-        let mut ours = Self { parameters, first, rounds, packages, public, announced, shares };
-        ours.sign_once()?;
-        Ok(ours)
-    }
-
-    fn sign_once(&mut self) -> Result<()> {
-        let mut secrets = Vec::new();
-        let signers = usize::from(self.public.min_signers());
-        for (id, package) in self.packages.iter().take(signers) {
-            let (nonces, commitments) = sign::commit(package, &mut rng(*id))?;
-            secrets.push((*id, package, nonces));
-            self.announced.insert(*id, commitments);
-        }
-        for (id, package, nonces) in secrets {
-            let share = sign::sign(nonces, package, &self.public, &self.announced, MESSAGE)?;
-            self.shares.insert(id, share);
-        }
-        Ok(())
+        let (announced, signed) = sign_once(&packages, &public)?;
+        Ok(Self { parameters, first, rounds, packages, public, announced, signed })
     }
 
     /// Everything that the first participant does.
@@ -255,20 +240,49 @@ impl Ours {
         Ok(self.packages.get(&self.first).ok_or("no package")?)
     }
 
-    fn commit(&self) -> Result<(sign::Nonces, sign::Commitments)> {
-        Ok(sign::commit(self.package()?, &mut rng(self.first))?)
+    fn commit(&self) -> Result<signing::Run> {
+        Ok(signing::Run::start(self.package()?, &OPENING, &mut rng(self.first))?.0)
     }
 
     /// Signing uses nonces up; making them is not part of the time.
     fn sign(&self) -> Result<f64> {
-        let (package, (nonces, _)) = (self.package()?, self.commit()?);
-        timed(|| Ok(sign::sign(nonces, package, &self.public, &self.announced, MESSAGE)?))
+        let (package, run) = (self.package()?, self.commit()?);
+        timed(|| {
+            let (public, message) = (&self.public, Some(MESSAGE));
+            Ok(run.advance(package, public, &self.announced, message, &mut rng(self.first))?)
+        })
     }
 
     fn aggregate(&self) -> Result<()> {
-        sign::aggregate(&self.public, &self.announced, &self.shares, MESSAGE)?;
+        self.signed.combine(&self.public, MESSAGE)?;
         Ok(())
     }
+}
+
+const OPENING: signing::Opening<'static> =
+    signing::Opening { session: SessionId([1; 32]), signers: None, message: None };
+
+/// Lets the first signers sign. Returns the board before their shares, and after them.
+fn sign_once(
+    packages: &Packages,
+    public: &PublicKeyPackage,
+) -> Result<(signing::Board, signing::Board)> {
+    let mut announced = signing::Board::new(public.suite(), None)?;
+    let mut runs = Vec::new();
+    for (id, package) in packages.iter().take(usize::from(public.min_signers())) {
+        let (run, message) = signing::Run::start(package, &OPENING, &mut rng(*id))?;
+        announced.post(1, *id, &message.to_all().ok_or("addressed")?)?;
+        runs.push((*id, package, run));
+    }
+    announced.fix_signers();
+    let mut signed = announced.clone();
+    for (id, package, run) in runs {
+        match run.advance(package, public, &announced, Some(MESSAGE), &mut rng(id))? {
+            signing::Step::Share(share) => signed.post(2, id, &share)?,
+            signing::Step::Send(..) => return Err("FROST has two rounds".into()),
+        }
+    }
+    Ok((announced, signed))
 }
 
 /// A reshare that was played once, so that one member can play it again. Identifier 2 leaves.

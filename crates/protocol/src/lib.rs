@@ -4,7 +4,7 @@
 //! * [`repair`] gives a participant that lost its signing share that same share back.
 //! * [`keys`] is what a key generation leaves behind: a secret [`keys::KeyPackage`] for each
 //!   participant and one [`keys::PublicKeyPackage`] for everybody.
-//! * [`sign`] makes one ordinary signature with any `min_signers` of the shares.
+//! * [`signing`] makes one ordinary signature with any `min_signers` of the shares.
 //!
 //! Nothing in here does I/O, reads a clock or makes its own randomness. Messages are canonical
 //! bytes; the layer above certifies who sent them, and that everybody received the same ones in the
@@ -14,7 +14,7 @@
 //! use std::collections::BTreeMap;
 //!
 //! use quorate_protocol::keyshare::{Board, Parameters, Run, SessionId, Step};
-//! use quorate_protocol::{Identifier, Suite, sign};
+//! use quorate_protocol::{Identifier, Suite, signing};
 //! # use rand_core::OsRng;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -58,20 +58,28 @@
 //! let public = board.outcome().ok_or("not complete")?;
 //!
 //! // Any two of the three sign.
-//! let mut nonces = Vec::new();
-//! let mut commitments = BTreeMap::new();
+//! let mut board = signing::Board::new(public.suite(), None)?;
+//! let session = SessionId([8; 32]);
+//! let opening = signing::Opening { session, signers: None, message: None };
+//! let mut runs = Vec::new();
 //! for (me, package) in packages.iter().skip(1) {
-//!     let (secret, commitment) = sign::commit(package, &mut OsRng)?;
-//!     nonces.push((package, secret));
-//!     commitments.insert(*me, commitment);
+//!     let (run, message) = signing::Run::start(package, &opening, &mut OsRng)?;
+//!     board.post(1, *me, &message.to_all().ok_or("FROST addresses all")?)?;
+//!     runs.push((package, run));
 //! }
-//! let mut shares = BTreeMap::new();
-//! for (package, secret) in nonces {
-//!     let share = sign::sign(secret, package, public, &commitments, b"a contract")?;
-//!     shares.insert(package.identifier(), share);
+//! board.fix_signers();
+//! let mut shares = Vec::new();
+//! for (package, run) in runs {
+//!     match run.advance(package, public, &board, Some(b"a contract"), &mut OsRng)? {
+//!         signing::Step::Share(share) => shares.push((package.identifier(), share)),
+//!         signing::Step::Send(..) => return Err("FROST has two rounds".into()),
+//!     }
 //! }
-//! let signature = sign::aggregate(public, &commitments, &shares, b"a contract")?;
-//! sign::verify(public.verifying_key(), b"a contract", &signature)?;
+//! for (from, share) in shares {
+//!     board.post(2, from, &share)?;
+//! }
+//! let signature = board.combine(public, b"a contract")?;
+//! signing::verify(public.verifying_key(), b"a contract", &signature)?;
 //! # Ok(())
 //! # }
 //! ```
@@ -85,7 +93,7 @@ pub mod keyshare;
 pub mod repair;
 mod secret;
 pub mod session;
-pub mod sign;
+pub mod signing;
 mod suite;
 mod transcript;
 mod wipe;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::algebra::Algebra;
 use crate::curve::Over;
 use crate::curve::edwards25519::Edwards25519;
+use crate::signing::plan::{Plan, Scheme};
 
 /// A protocol × curve × hash. A group keeps its suite permanently.
 #[derive(
@@ -30,6 +31,8 @@ pub(crate) struct Registration {
     /// Stands for the suite in encoded packages. Never reused.
     code: u8,
     algebra: &'static dyn Algebra,
+    /// `None` if shares of its keys can be made, but cannot sign.
+    signing: Option<Scheme>,
 }
 
 impl Suite {
@@ -47,12 +50,14 @@ impl Suite {
                 name: "frost-ed25519-sha512",
                 code: 1,
                 algebra: &Over::<Edwards25519>::NEW,
+                signing: Some(Scheme::Frost),
             },
             #[cfg(test)]
             Self::TestP256 => Registration {
                 name: "test-p256",
                 code: 255,
                 algebra: &Over::<crate::curve::p256::P256>::NEW,
+                signing: Some(Scheme::Test),
             },
         }
     }
@@ -68,6 +73,15 @@ impl Suite {
 
     pub(crate) fn from_code(code: u8) -> Option<Self> {
         Self::ALL.iter().copied().find(|suite| suite.code() == code)
+    }
+
+    /// The course of a signing session, if there is a signing protocol for the suite.
+    pub fn signing_plan(self) -> Option<&'static Plan> {
+        self.signing().map(Scheme::plan)
+    }
+
+    pub(crate) fn signing(self) -> Option<Scheme> {
+        self.registration().signing
     }
 
     pub(crate) fn algebra(self) -> &'static dyn Algebra {

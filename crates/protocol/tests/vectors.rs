@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a vector that can't be read is a failure")]
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
-use quorate_protocol::{Identifier, sign};
+use quorate_protocol::keyshare::SessionId;
+use quorate_protocol::signing::{Board, Opening, Run, Step, verify};
+use quorate_protocol::{Identifier, Suite};
 use rand_core::{CryptoRng, RngCore};
 use rstest::rstest;
 
@@ -108,31 +109,37 @@ fn both_rounds_give_what_the_vector_says(#[files("vectors/rfc9591/*.json")] path
     let public = vector.public_key_package();
     let message = &vector.message;
 
-    let mut nonces = Vec::new();
-    let mut commitments = BTreeMap::new();
+    let suite = Suite::FrostEd25519Sha512;
+    let opening = Opening { session: SessionId([1; 32]), signers: None, message: None };
+    let mut board = Board::new(suite, None).unwrap();
+    let mut runs = Vec::new();
     for signer in &vector.signers {
         let package = vector.key_package(signer);
         let randomness = [signer.hiding_nonce_randomness, signer.binding_nonce_randomness].concat();
-        let (secret, announced) = sign::commit(&package, &mut Replay(randomness)).unwrap();
+        let (run, message) = Run::start(&package, &opening, &mut Replay(randomness)).unwrap();
+        let announced = message.to_all().unwrap();
         let expected = [signer.hiding_nonce_commitment, signer.binding_nonce_commitment].concat();
-        assert_eq!(announced.to_bytes()[..], expected, "{}", vector.source);
-        let announced = sign::Commitments::from_bytes(&announced.to_bytes()).unwrap();
-        commitments.insert(signer.identifier, announced);
-        nonces.push((secret, package, signer));
+        assert_eq!(announced, expected, "{}", vector.source);
+        board.post(1, signer.identifier, &announced).unwrap();
+        runs.push((run, package, signer));
+    }
+    board.fix_signers();
+
+    let mut shares = Vec::new();
+    for (run, package, signer) in runs {
+        let no_randomness = &mut Replay(Vec::new());
+        let step = run.advance(&package, &public, &board, Some(message), no_randomness).unwrap();
+        let Step::Share(share) = step else { panic!("FROST has two rounds") };
+        assert_eq!(share, signer.signature_share, "{}", vector.source);
+        let checked = board.verify_share(&public, signer.identifier, &share, message);
+        assert_eq!(checked, Ok(()));
+        shares.push((signer.identifier, share));
+    }
+    for (from, share) in shares {
+        board.post(2, from, &share).unwrap();
     }
 
-    let mut shares = BTreeMap::new();
-    for (secret, package, signer) in nonces {
-        let share = sign::sign(secret, &package, &public, &commitments, message).unwrap();
-        assert_eq!(share.to_bytes(), signer.signature_share, "{}", vector.source);
-        assert_eq!(
-            sign::verify_share(&public, &commitments, signer.identifier, &share, message),
-            Ok(())
-        );
-        shares.insert(signer.identifier, share);
-    }
-
-    let signature = sign::aggregate(&public, &commitments, &shares, message).unwrap();
-    assert_eq!(signature.to_bytes(), vector.signature, "{}", vector.source);
-    assert_eq!(sign::verify(public.verifying_key(), message, &signature), Ok(()));
+    let signature = board.combine(&public, message).unwrap();
+    assert_eq!(signature.as_bytes(), vector.signature, "{}", vector.source);
+    assert_eq!(verify(public.verifying_key(), message, &signature), Ok(()));
 }

@@ -7,6 +7,7 @@ use std::{fs, io};
 use quorate_ceremony::entry::{Body, Entry};
 use quorate_ceremony::signing::{SigningSession, Subject};
 use quorate_ceremony::state::IvnState;
+use quorate_ceremony::test_world::FIRST;
 use quorate_log::checkpoint::SignedCheckpoint;
 use quorate_log::tile::{Entries, TileReader};
 
@@ -54,9 +55,8 @@ pub(super) fn check_unique(log: &Path) -> Result<(), String> {
         };
         for signer in signers {
             let key = state.identity_key(&signer.account).unwrap();
-            let commitments =
-                session.open_commitments(&signer.account, key, &signer.commitments).unwrap();
-            if let Some(other) = seen.insert(commitments.to_bytes().to_vec(), index) {
+            let commitments = session.open(&signer.account, key, FIRST, &signer.parts[0]).unwrap();
+            if let Some(other) = seen.insert(commitments.to_vec(), index) {
                 return Err(format!("entries {other} and {index} show the same commitments"));
             }
         }

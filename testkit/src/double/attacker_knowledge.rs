@@ -28,7 +28,7 @@ impl AttackerKnowledge {
     /// Remembers what a node was first invited to. A node ignores a second invitation to the same
     /// session.
     pub(super) fn shown(&mut self, to: &AccountName, message: &FromCoordinator) {
-        if let FromCoordinator::Invite { session, subject } = message {
+        if let FromCoordinator::Invite { session, subject, .. } = message {
             self.invited.entry((to.clone(), *session)).or_insert(*subject);
         }
     }
@@ -42,8 +42,8 @@ impl AttackerKnowledge {
         accomplices: &BTreeSet<AccountName>,
     ) -> Result<(), String> {
         match message {
-            FromNode::Commitments { session, commitments } => {
-                let bytes = commitments.value_unverified().to_vec();
+            FromNode::Part { session, part, .. } => {
+                let bytes = part.value_unverified().to_vec();
                 match self.committed.insert(bytes, (by.clone(), *session)) {
                     None => Ok(()),
                     Some(earlier) => Err(format!("{by} announces the commitments of {earlier:?}")),

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_ceremony::entry::MOST_SIGNATURES;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
-use quorate_ceremony::names::{AccountName, Digest, SessionId};
-use quorate_ceremony::signing::{SignedPart, SigningSession, Subject};
+use quorate_ceremony::names::{AccountName, SessionId};
+use quorate_ceremony::signing::{Place, SignedPart, SigningSession, Subject};
+use quorate_ceremony::test_world::FIRST;
 use quorate_protocol::Identifier;
-use quorate_protocol::sign::Commitments;
 
 use super::{Invariant, Seen, Violation};
-use crate::world::World;
+use crate::world::{World, committed};
 
 /// Every pair of nonces, identified by its commitments, and the share that was made from it.
 #[derive(Default)]
@@ -19,19 +19,20 @@ pub(crate) struct NoncePairs {
     announced: BTreeMap<(AccountName, SessionId), Vec<u8>>,
     /// All commitments ever announced.
     known: BTreeSet<Vec<u8>>,
-    /// The sets of commitments that the coordinator sent in each session, and their identifiers.
+    /// The sets of commitments that the coordinator sent in each session, and the places of shares
+    /// for them.
     packages: BTreeMap<SessionId, Vec<Package>>,
     rosters: Vec<BTreeMap<AccountName, Identifier>>,
     /// The set that each node received.
-    shown: BTreeMap<(AccountName, SessionId), BTreeSet<Digest>>,
+    shown: BTreeMap<(AccountName, SessionId), BTreeSet<Place>>,
     shares: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// A set of commitments, and the identifiers that members' shares use for it.
+/// A set of commitments, and the places of shares that are made for it.
 struct Package {
     commitments: Vec<(AccountName, SignedPart)>,
-    /// One identifier for each epoch whose shares these signers could hold.
-    digests: BTreeSet<Digest>,
+    /// One place for each epoch whose shares these signers could hold.
+    places: BTreeSet<Place>,
 }
 
 impl NoncePairs {
@@ -51,13 +52,13 @@ impl NoncePairs {
                 self.subjects.insert(*session, *subject);
                 Ok(())
             }
-            Seen::CoordinatorSent(to, FromCoordinator::Package { session, commitments }, _) => {
-                let packages = self.package(world, *session, commitments)?;
+            Seen::CoordinatorSent(to, FromCoordinator::Package { session, parts, .. }, _) => {
+                let packages = self.package(world, *session, parts)?;
                 self.shown.entry(((*to).clone(), *session)).or_default().extend(packages);
                 Ok(())
             }
-            Seen::NodeSent(by, FromNode::Commitments { session, commitments }, _) => {
-                self.announced(world, by, *session, commitments)
+            Seen::NodeSent(by, FromNode::Part { session, part, .. }, _) => {
+                self.announced(world, by, *session, part)
             }
             Seen::NodeSent(by, FromNode::Share { session, share, .. }, _) => {
                 self.released(world, by, *session, share)
@@ -87,31 +88,30 @@ impl NoncePairs {
         }
     }
 
-    /// Returns the identifier of this set of commitments.
+    /// Returns the places of shares for this set of commitments.
     fn package(
         &mut self,
         world: &World,
         session: SessionId,
         shown: &[(AccountName, SignedPart)],
-    ) -> Result<BTreeSet<Digest>, Violation> {
+    ) -> Result<BTreeSet<Place>, Violation> {
         let context = self.context(world, session)?;
         self.learn_rosters(world);
         let known = self.packages.entry(session).or_default();
         if let Some(package) = known.iter().find(|package| package.commitments == shown) {
-            return Ok(package.digests.clone());
+            return Ok(package.places.clone());
         }
         let mut opened = Vec::new();
         for (account, signed) in shown {
             opened.push((account, open(world, context, account, signed)?));
         }
-        let named = |roster: &BTreeMap<AccountName, Identifier>| -> Option<Digest> {
-            let all =
-                opened.iter().map(|(name, theirs)| Some((*roster.get(*name)?, theirs.clone())));
-            Some(context.package(&all.collect::<Option<_>>()?))
+        let named = |roster: &BTreeMap<AccountName, Identifier>| -> Option<Place> {
+            let all = opened.iter().map(|(name, theirs)| Some((*roster.get(*name)?, *theirs)));
+            Some(context.place(&committed(all.collect::<Option<Vec<_>>>()?)?))
         };
-        let digests: BTreeSet<Digest> = self.rosters.iter().filter_map(named).collect();
-        known.push(Package { commitments: shown.to_vec(), digests: digests.clone() });
-        Ok(digests)
+        let places: BTreeSet<Place> = self.rosters.iter().filter_map(named).collect();
+        known.push(Package { commitments: shown.to_vec(), places: places.clone() });
+        Ok(places)
     }
 
     fn announced(
@@ -124,7 +124,7 @@ impl NoncePairs {
         let opened = open(world, self.context(world, session)?, by, signed)?;
         let durable = world.disk(by).is_some_and(|disk| disk.sessions.contains_key(&session));
         Invariant::S1.check(durable, || format!("{by} commits before it is on its disk"))?;
-        let bytes = opened.to_bytes().to_vec();
+        let bytes = opened.to_vec();
         let fresh = self.known.insert(bytes.clone());
         Invariant::S1.check(fresh, || format!("{by} announces the same commitments twice"))?;
         let first = self.announced.insert((by.clone(), session), bytes).is_none();
@@ -150,9 +150,9 @@ impl NoncePairs {
         let key = state.identity_key(by).ok_or_else(|| Invariant::S1.broken("who is that?"))?;
         for package in self.shown.get(&pair).into_iter().flatten() {
             let mut opened = at_any_time(world, context)
-                .filter_map(|context| context.open_share(by, key, *package, signed).ok());
+                .filter_map(|context| context.open(by, key, *package, signed).ok());
             let Some(share) = opened.next() else { continue };
-            let share = share.to_bytes().to_vec();
+            let share = share.to_vec();
             let earlier = self.shares.insert(nonces.clone(), share.clone());
             return Invariant::S1.check(earlier.is_none_or(|earlier| earlier == share), || {
                 format!("{by} releases two shares from one nonce pair")
@@ -176,16 +176,15 @@ fn at_any_time(
     })
 }
 
-fn open(
+fn open<'a>(
     world: &World,
     context: SigningSession,
     by: &AccountName,
-    signed: &SignedPart,
-) -> Result<Commitments, Violation> {
+    signed: &'a SignedPart,
+) -> Result<&'a [u8], Violation> {
     let key = world.reference.state.identity_key(by);
     let opened = key.and_then(|key| {
-        at_any_time(world, context)
-            .find_map(|context| context.open_commitments(by, key, signed).ok())
+        at_any_time(world, context).find_map(|context| context.open(by, key, FIRST, signed).ok())
     });
     opened.ok_or_else(|| Invariant::S1.broken(format!("commitments that {by} did not sign")))
 }

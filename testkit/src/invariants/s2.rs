@@ -10,7 +10,7 @@ use quorate_ceremony::signing::Subject;
 use quorate_ceremony::test_world::{NodeDisk, message_of};
 use quorate_log::checkpoint::CosignerSet;
 use quorate_log::note::NoteSignature;
-use quorate_protocol::sign::{self, Signature};
+use quorate_protocol::signing::{self, Signature};
 
 use super::{Invariant, Seen, Violation};
 use crate::world::World;
@@ -131,12 +131,12 @@ fn verifies(
     })?;
     let good = || {
         let document = world.documents.get(&state.request.document)?;
-        let number = state.signatures.iter().position(|it| it.signature == signature);
+        let key = group.key.as_ref()?.public.verifying_key();
+        let signature = Signature::from_bytes(key.suite(), signature).ok()?;
+        let number = state.signatures.iter().position(|it| it.signature == signature.as_bytes());
         let number = u8::try_from(number.unwrap_or(state.signatures.len())).ok()?;
         let message = message_of(document, &world.reference.state.to_sign(request, number)?);
-        let signature = Signature::from_bytes(signature).ok()?;
-        let key = group.key.as_ref()?.public.verifying_key();
-        sign::verify(key, &message, &signature).ok()
+        signing::verify(key, &message, &signature).ok()
     };
     Invariant::S2.check(good().is_some(), || "a signature in the log does not verify".to_owned())
 }

@@ -250,7 +250,9 @@ fn from_node(message: &FromNode, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             Err(_) => f.write_str("submits what is not an entry"),
         },
         FromNode::Cosign { size, .. } => write!(f, "cosigns {size} entries"),
-        FromNode::Commitments { session, .. } => write!(f, "commitments for {}", session.short()),
+        FromNode::Part { session, round, .. } => {
+            write!(f, "part of round {round} for {}", session.short())
+        }
         FromNode::Share { session, size, .. } => {
             write!(f, "share for {}, {size} entries cosigned", session.short())
         }
@@ -271,7 +273,7 @@ fn from_coordinator(message: &FromCoordinator, f: &mut fmt::Formatter<'_>) -> fm
             write!(f, "{} rejected: {reason}", entry.short())
         }
         FromCoordinator::Want { first } => write!(f, "asked for entries from {first} on"),
-        FromCoordinator::Invite { session, subject } => {
+        FromCoordinator::Invite { session, subject, .. } => {
             write!(f, "invited to {} for {subject:?}", session.short())
         }
         FromCoordinator::Package { session, .. } => write!(f, "package of {}", session.short()),

@@ -10,7 +10,6 @@ use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::{FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, SessionId};
 use quorate_ceremony::signing::SignedPart;
-use quorate_protocol::sign::SignatureShare;
 
 use crate::reference::START;
 use crate::world::{Secrets, World};
@@ -252,11 +251,10 @@ pub(super) fn other_share(
     session: SessionId,
     signed: &SignedPart,
 ) -> Option<SignedPart> {
-    let (context, package) = world.package_of(by, session)?;
+    let (context, place) = world.package_of(by, session)?;
     let mut bytes = signed.value_unverified().to_vec();
     *bytes.first_mut()? ^= 1;
-    let share = SignatureShare::from_bytes(&bytes).ok()?;
-    Some(context.sign_share(by, key, package, &share))
+    Some(context.sign(by, key, place, bytes))
 }
 
 /// Returns the account's cosignature on the oldest checkpoint.

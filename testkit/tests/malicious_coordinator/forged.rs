@@ -21,7 +21,11 @@ fn a_forged_approval_is_proof_and_nothing_is_signed() {
         let session = SessionId::new([7; 32]);
         stage.says(
             &ada(),
-            FromCoordinator::Invite { session, subject: Subject::Request { request } },
+            FromCoordinator::Invite {
+                session,
+                subject: Subject::Request { request },
+                signers: Vec::new(),
+            },
         );
         stage.settle();
         let proved = proved_and_frozen(stage, &ada());
@@ -41,8 +45,8 @@ fn an_approval_of_another_request_counts_for_none() {
         stage.settle();
         let session = SessionId::new([7; 32]);
         let subject = Subject::Request { request: other };
-        stage.says(&ada(), FromCoordinator::Invite { session, subject });
-        stage.says(&ben(), FromCoordinator::Invite { session, subject });
+        stage.says(&ada(), FromCoordinator::Invite { session, subject, signers: Vec::new() });
+        stage.says(&ben(), FromCoordinator::Invite { session, subject, signers: Vec::new() });
         stage.settle();
         assert!(stage.is_signed(&ada(), one));
         assert!(stage.released(other).is_empty());

@@ -158,7 +158,11 @@ fn a_rollback_stops_signing_until_the_log_is_whole_again() {
         let session = SessionId::new([7; 32]);
         stage.says(
             &ben(),
-            FromCoordinator::Invite { session, subject: Subject::Request { request } },
+            FromCoordinator::Invite {
+                session,
+                subject: Subject::Request { request },
+                signers: Vec::new(),
+            },
         );
         stage.settle();
         assert!(stage.released(request).is_empty());

@@ -13,7 +13,10 @@ fn an_invitation_to_sign_without_approval_gets_no_commitments() {
         ]) {
             for member in [ada(), ben(), cyd()] {
                 let session = SessionId::new([number; 32]);
-                stage.says(&member, FromCoordinator::Invite { session, subject });
+                stage.says(
+                    &member,
+                    FromCoordinator::Invite { session, subject, signers: Vec::new() },
+                );
             }
         }
         stage.settle();
@@ -37,7 +40,7 @@ fn an_accomplices_consent_does_not_replace_the_victims() {
         let session = SessionId::new([7; 32]);
         for member in [ada(), ben()] {
             let subject = Subject::Request { request: id };
-            stage.says(&member, FromCoordinator::Invite { session, subject });
+            stage.says(&member, FromCoordinator::Invite { session, subject, signers: Vec::new() });
         }
         stage.settle();
         assert!(stage.node(&ben()).state().request(id).is_ok(), "an accomplice can ask");
@@ -127,9 +130,9 @@ fn an_old_sessions_messages_get_no_second_share() {
             for (to, message) in &old {
                 stage.says(to, message.clone());
                 stage.says(&cyd(), message.clone());
-                if let FromCoordinator::Package { commitments, .. } = message {
-                    let (session, commitments) = (SessionId::new([3; 32]), commitments.clone());
-                    stage.says(to, FromCoordinator::Package { session, commitments });
+                if let FromCoordinator::Package { round, parts, .. } = message {
+                    let (session, parts) = (SessionId::new([3; 32]), parts.clone());
+                    stage.says(to, FromCoordinator::Package { session, round: *round, parts });
                 }
             }
             stage.settle();
@@ -142,10 +145,10 @@ fn an_old_sessions_messages_get_no_second_share() {
 fn a_set_of_commitments_that_lacks_some_uses_the_nonces_up() {
     attack(|stage| {
         stage.liar.alter(|_, message| match message {
-            FromCoordinator::Package { session, mut commitments } => {
-                let whole = FromCoordinator::Package { session, commitments: commitments.clone() };
-                commitments.pop();
-                vec![FromCoordinator::Package { session, commitments }, whole]
+            FromCoordinator::Package { session, round, mut parts } => {
+                let whole = FromCoordinator::Package { session, round, parts: parts.clone() };
+                parts.pop();
+                vec![FromCoordinator::Package { session, round, parts }, whole]
             }
             message => vec![message],
         });

@@ -56,7 +56,11 @@ fn an_approval_that_is_logged_after_a_rejection_gets_no_share() {
             let session = SessionId::new([number; 32]);
             stage.says(
                 &member,
-                FromCoordinator::Invite { session, subject: Subject::Request { request } },
+                FromCoordinator::Invite {
+                    session,
+                    subject: Subject::Request { request },
+                    signers: Vec::new(),
+                },
             );
             stage.settle();
         }
@@ -66,7 +70,11 @@ fn an_approval_that_is_logged_after_a_rejection_gets_no_share() {
         let session = SessionId::new([9; 32]);
         stage.says(
             &ben(),
-            FromCoordinator::Invite { session, subject: Subject::Request { request } },
+            FromCoordinator::Invite {
+                session,
+                subject: Subject::Request { request },
+                signers: Vec::new(),
+            },
         );
         stage.settle();
         assert!(!stage.released(request).contains(&ben()));
@@ -92,7 +100,7 @@ fn a_request_in_an_unserved_format_gets_no_share() {
             assert_eq!(stage.approves(&member, request), Err(over.into()));
             let session = SessionId::new([number; 32]);
             let subject = Subject::Request { request };
-            stage.says(&member, FromCoordinator::Invite { session, subject });
+            stage.says(&member, FromCoordinator::Invite { session, subject, signers: Vec::new() });
             stage.settle();
             let state = stage.node(&member).state().request(request).unwrap();
             assert!(matches!(state.status, Status::Refused(Refused::FormatNotServed { .. })));

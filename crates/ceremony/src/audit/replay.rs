@@ -105,8 +105,9 @@ pub(super) struct Auditor {
     pub(super) roots: BTreeMap<u64, Hash>,
     pub(super) kinds: BTreeMap<&'static str, u64>,
     pub(super) signatures: Vec<SignatureReport>,
-    /// The index of the signature entry that contains each pair of commitments.
-    pub(super) commitments: BTreeMap<(AccountName, [u8; 64]), u64>,
+    /// The index of the signature entry that contains each first message, which is as unique as the
+    /// nonces that it commits to.
+    pub(super) commitments: BTreeMap<(AccountName, Vec<u8>), u64>,
     pub(super) reused_nonces: Vec<ReusedNonces>,
     pub(super) faults: Vec<Fault>,
     /// After an inadmissible entry, later entries have no meaning.
@@ -389,7 +390,7 @@ impl Auditor {
         let group = self.state.group(&request.request.group).ok();
         let definition = group.map(|group| &group.definition);
         let checks = signed.check(&self.state, documents);
-        for (account, commitments) in signed.commitments(&self.state) {
+        for (account, commitments) in checks.first_messages {
             let first = *self.commitments.entry((account.clone(), commitments)).or_insert(index);
             if first != index {
                 self.reused_nonces.push(ReusedNonces { account, first, second: index });

@@ -4,14 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use curve25519_dalek::Scalar;
-use quorate_protocol::Identifier;
-use quorate_protocol::sign::{self, Commitments, Signature, SignatureShare};
+use quorate_protocol::signing::{Board, Error};
 
 use super::fault::SignatureFault;
 use super::report::Check;
 use crate::document::{Documents, NotChecked};
 use crate::entry::SignerRecord;
+use crate::evidence::{self, NoEvidence};
 use crate::names::{AccountName, EntryId, GroupName, SessionId};
 use crate::signing::{FIRST_EPOCH, SigningSession, Subject};
 use crate::state::{Group, GroupKey, IvnState, RequestState};
@@ -112,6 +111,8 @@ pub(super) struct Checks {
     pub(super) shares: Check,
     pub(super) document: Check,
     pub(super) fault: Option<SignatureFault>,
+    /// The signers' messages of the first round. Each is unique to the nonces of its signer.
+    pub(super) first_messages: Vec<(AccountName, Vec<u8>)>,
 }
 
 impl Checks {
@@ -123,6 +124,7 @@ impl Checks {
             shares: Self::FAILED_BEFORE,
             document: Self::FAILED_BEFORE,
             fault: Some(fault),
+            first_messages: Vec::new(),
         }
     }
 }
@@ -136,82 +138,77 @@ impl Signed<'_> {
             return Checks::failed(SignatureFault::NotRequested);
         };
         let Some(key) = &group.key else { return Checks::failed(SignatureFault::NotRequested) };
-        let contributions = match self.contributions(state, key) {
-            Ok(contributions) => contributions,
+        let board = match self.board(state, key) {
+            Ok(board) => board,
             Err(fault) => return Checks::failed(fault),
         };
-        if !contributions.add_up_to(self.signature) {
+        let first = board.rounds().first().into_iter().flatten();
+        let first = first.filter_map(|(from, sent)| Some((key.holder(*from)?, sent)));
+        let first_messages = first.map(|(name, sent)| (name.clone(), sent.clone())).collect();
+        let Some(wanted) = state.to_sign(self.request, self.number) else {
+            return Checks::failed(SignatureFault::NotRequested);
+        };
+        let message = documents.to_be_signed(self.request, &wanted);
+        let checks = self.check_board(key, &board, message);
+        Checks { first_messages, ..checks }
+    }
+
+    fn check_board(
+        &self,
+        key: &GroupKey,
+        board: &Board,
+        message: Result<Vec<u8>, NotChecked>,
+    ) -> Checks {
+        if board.check(&key.public, None, self.signature).is_err() {
             let sum = Check::Failed;
             return Checks { sum, ..Checks::failed(SignatureFault::Sum) };
         }
         let sum = Check::Verified;
-        let Some(wanted) = state.to_sign(self.request, self.number) else {
-            return Checks::failed(SignatureFault::NotRequested);
-        };
-        let message = match documents.to_be_signed(self.request, &wanted) {
+        let message = match message {
             Ok(message) => message,
             Err(why) => {
                 let not_checked = Check::NotChecked { why };
                 let fault =
                     (why == NotChecked::OtherDocument).then_some(SignatureFault::OtherDocument);
-                return Checks { sum, shares: not_checked, document: not_checked, fault };
+                let (shares, document) = (not_checked, not_checked);
+                return Checks { sum, shares, document, fault, first_messages: Vec::new() };
             }
         };
-        if let Some(account) = contributions.wrong_share(key, &message) {
-            let fault = SignatureFault::Share { account };
-            return Checks { sum, shares: Check::Failed, ..Checks::failed(fault) };
-        }
         let shares = Check::Verified;
-        let verifies = Signature::from_bytes(self.signature).is_ok_and(|signature| {
-            sign::verify(key.public.verifying_key(), &message, &signature).is_ok()
-        });
-        if verifies {
-            Checks { sum, shares, document: Check::Verified, fault: None }
-        } else {
-            let fault = Some(SignatureFault::Document);
-            Checks { sum, shares, document: Check::Failed, fault }
-        }
+        let (document, fault) = match board.check(&key.public, Some(&message), self.signature) {
+            Ok(()) => (Check::Verified, None),
+            Err(Error::InvalidSignature) => (Check::Failed, Some(SignatureFault::Document)),
+            Err(error) => {
+                let shares = Check::Failed;
+                return Checks { sum, shares, ..Checks::failed(self.wrong_share(key, &error)) };
+            }
+        };
+        Checks { sum, shares, document, fault, first_messages: Vec::new() }
+    }
+
+    /// The fault of the first signer whose share is wrong.
+    fn wrong_share(&self, key: &GroupKey, error: &Error) -> SignatureFault {
+        let culprits = error.culprits();
+        let is_wrong = |account: &&AccountName| {
+            let identifier = key.identifiers.get(*account);
+            culprits.is_empty() || identifier.is_some_and(|it| culprits.contains(it))
+        };
+        let wrong = self.signers.iter().map(|record| &record.account).find(is_wrong);
+        wrong.map_or(SignatureFault::Sum, |account| SignatureFault::Share {
+            account: account.clone(),
+        })
     }
 
     /// Opens the signers' messages. Fails if one is not signed by its signer.
-    fn contributions(
-        &self,
-        state: &IvnState,
-        key: &GroupKey,
-    ) -> Result<Contributions, SignatureFault> {
-        let session = self.context(state);
-        let mut commitments = BTreeMap::new();
-        for record in self.signers {
-            let opened = key.identifiers.get(&record.account).and_then(|identifier| {
-                let key = state.identity_key(&record.account)?;
-                let theirs = session.open_commitments(&record.account, key, &record.commitments);
-                Some((*identifier, theirs.ok()?))
-            });
-            commitments.extend([opened.ok_or_else(|| messages_of(record))?]);
-        }
-        let package = session.package(&commitments);
-        let mut shares = BTreeMap::new();
-        for record in self.signers {
-            let opened = key.identifiers.get(&record.account).and_then(|identifier| {
-                let key = state.identity_key(&record.account)?;
-                let theirs = session.open_share(&record.account, key, package, &record.share);
-                Some((*identifier, theirs.ok()?))
-            });
-            shares.extend([opened.ok_or_else(|| messages_of(record))?]);
-        }
-        Ok(Contributions { commitments, shares })
-    }
-
-    /// Each signer's commitments, 64 bytes.
-    pub(super) fn commitments(&self, state: &IvnState) -> Vec<(AccountName, [u8; 64])> {
-        let session = self.context(state);
-        let opened = self.signers.iter().filter_map(|record| {
-            let key = state.identity_key(&record.account)?;
-            let theirs =
-                session.open_commitments(&record.account, key, &record.commitments).ok()?;
-            Some((record.account.clone(), theirs.to_bytes()))
-        });
-        opened.collect()
+    fn board(&self, state: &IvnState, key: &GroupKey) -> Result<Board, SignatureFault> {
+        let known = |account: &AccountName| {
+            Some((*key.identifiers.get(account)?, state.identity_key(account)?))
+        };
+        let read = evidence::read(&self.context(state), key.public.suite(), self.signers, known);
+        read.map_err(|error| match error {
+            NoEvidence::Signer(account) => SignatureFault::Messages { account: account.clone() },
+            NoEvidence::Suite => SignatureFault::Sum,
+        })
     }
 
     fn context(&self, state: &IvnState) -> SigningSession {
@@ -219,39 +216,6 @@ impl Signed<'_> {
         let epoch = state.epoch_of(subject).unwrap_or(FIRST_EPOCH);
         let (session, number) = (self.session, self.number);
         SigningSession { ivn: state.ivn(), session, epoch, subject, number }
-    }
-}
-
-fn messages_of(record: &SignerRecord) -> SignatureFault {
-    SignatureFault::Messages { account: record.account.clone() }
-}
-
-struct Contributions {
-    commitments: BTreeMap<Identifier, Commitments>,
-    shares: BTreeMap<Identifier, SignatureShare>,
-}
-
-impl Contributions {
-    /// Whether the shares' sum is the scalar of the signature (RFC 9591, section 5.3).
-    ///
-    /// This needs no document. It repeats a check of the fold with different code.
-    fn add_up_to(&self, signature: &[u8]) -> bool {
-        let Some((_, scalar)) = signature.split_first_chunk::<32>() else { return false };
-        let mut sum = Scalar::ZERO;
-        for share in self.shares.values() {
-            let share = Option::<Scalar>::from(Scalar::from_canonical_bytes(share.to_bytes()));
-            let Some(share) = share else { return false };
-            sum += share;
-        }
-        sum.as_bytes() == scalar
-    }
-
-    /// The signer whose share is wrong for `message`.
-    fn wrong_share(&self, key: &GroupKey, message: &[u8]) -> Option<AccountName> {
-        let wrong = self.shares.iter().find(|(from, share)| {
-            sign::verify_share(&key.public, &self.commitments, **from, share, message).is_err()
-        });
-        wrong.and_then(|(from, _)| key.holder(*from).cloned())
     }
 }
 
@@ -301,24 +265,6 @@ mod tests {
     fn a_signer_that_did_not_approve_is_a_fault() {
         let fault = consents(&["ada", "bob", "eve"]).fault(REQUEST, &names(&["ada", "mallory"]));
         assert_eq!(fault, Some(SignatureFault::WithoutConsent { account: name("mallory") }));
-    }
-
-    #[test]
-    fn shares_of_a_different_signature_do_not_add_up() {
-        let share = |number: u8| {
-            let mut bytes = [0; 32];
-            bytes[0] = number;
-            SignatureShare::from_bytes(&bytes).unwrap()
-        };
-        let of = |number: u16| Identifier::try_from(number).unwrap();
-        let shares = BTreeMap::from([(of(1), share(3)), (of(2), share(4))]);
-        let contributions = Contributions { commitments: BTreeMap::new(), shares };
-        let mut signature = [0; 64];
-        signature[32] = 7;
-        assert!(contributions.add_up_to(&signature));
-        signature[32] = 8;
-        assert!(!contributions.add_up_to(&signature));
-        assert!(!contributions.add_up_to(&signature[..63]));
     }
 
     #[test]

@@ -289,8 +289,8 @@ impl Coordinator {
             FromNode::Cosign { size, cosignature } => {
                 self.cosigned(&account, size, &cosignature, call);
             }
-            FromNode::Commitments { session, commitments } => {
-                self.signing.commitments(self.log.state(), &account, session, commitments, call);
+            FromNode::Part { session, round, part } => {
+                self.signing.part(self.log.state(), &account, session, (round, part), call);
             }
             FromNode::Share { session, share, size, cosignature } => {
                 self.cosigned(&account, size, &cosignature, call);

@@ -39,12 +39,11 @@ fn is_one(signatures: &u8) -> bool {
     *signatures == 1
 }
 
-/// One signer's part in a signature: the messages that it signed.
+/// One signer's part in a signature: the messages that it signed, of all rounds in their order.
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct SignerRecord {
     pub account: AccountName,
-    pub commitments: SignedPart,
-    pub share: SignedPart,
+    pub parts: Vec<SignedPart>,
 }

@@ -188,17 +188,17 @@ impl Node {
             FromCoordinator::Rejected { entry, reason } => {
                 self.outbox.rejected(self.log.state(), entry, reason, call);
             }
-            FromCoordinator::Invite { session, subject } => {
+            FromCoordinator::Invite { session, subject, signers } => {
                 let missing = self.sign(|signing, sessions, grounds| {
-                    signing.invited(grounds, sessions, session, subject, call)
+                    signing.invited(grounds, sessions, session, subject, signers, call)
                 });
                 if let Some(request) = missing {
                     self.approvals.want_for_signing(request, call);
                 }
             }
-            FromCoordinator::Package { session, commitments } => {
+            FromCoordinator::Package { session, round, parts } => {
                 let missing = self.sign(|signing, sessions, grounds| {
-                    signing.package(grounds, sessions, session, commitments, call)
+                    signing.package(grounds, sessions, session, (round, parts), call)
                 });
                 if let Some(request) = missing {
                     self.approvals.want_for_signing(request, call);

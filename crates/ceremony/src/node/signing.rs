@@ -1,20 +1,26 @@
 //! A node's part in signing sessions: the decision whether to release a signature share.
 //!
 //! ```text
-//! Invite ──▶ may it sign? ──▶ nonces, durable as begun ──▶ Commitments
+//! Invite ──▶ may it sign? ──▶ nonces, durable as begun ──▶ Part of round 1
+//! Package ─▶ may it sign? ──▶ Part of the next round                (not in FROST)
 //! Package ─▶ may it sign? ──▶ the gate ──▶ share, durable as released ──▶ Share
 //! ```
 //!
-//! - Upon an invitation: make a new pair of nonces for this session only. They exist in memory
+//! - Upon an invitation: start a new [run](Run) for this session only. Its nonces exist in memory
 //!   only, are consumed by value when the share is made, and are dropped when the session's
 //!   deadline passes, when the connection closes, and with the process (invariant S1).
 //! - Upon an invitation whose document is not available yet: fetch the document first.
-//! - Upon a package whose document is not in memory: read the document again, then continue.
-//! - Upon a package: release the share only if the log, as this node verified it, permits it
-//!   (invariant S2), together with a cosignature on a checkpoint that includes what is signed (the
-//!   gate).
-//! - Before commitments leave, the session is on disk as begun; before the share leaves, as
+//! - Upon a package whose document is not in memory, but needed: read the document again, then
+//!   continue.
+//! - Upon the package of the last round but one: release the share only if the log, as this node
+//!   verified it, permits it (invariant S2), together with a cosignature on a checkpoint that
+//!   includes what is signed (the gate).
+//! - Before the first part leaves, the session is on disk as begun; before the share leaves, as
 //!   released. The node never joins a session again that is on disk.
+//!
+//! The suite's plan decides how many rounds there are, and whether the signers and the message are
+//! needed before the first. Messages that a protocol addresses to single signers cannot be sent
+//! yet, so a node declines such a session.
 //!
 //! Several sessions may run for one subject, because the coordinator tries different signers while
 //! it waits for slow ones. Each session has its own nonces.
@@ -25,7 +31,8 @@ use std::sync::Arc;
 
 use quorate_protocol::Identifier;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
-use quorate_protocol::sign::{self, Nonces};
+use quorate_protocol::keyshare::SessionId as ProtocolSession;
+use quorate_protocol::signing::{Board, Needed, Opening, Plan, Run, Signers, Step};
 
 use super::approvals::Approvals;
 use super::keyshares::Keyshares;
@@ -46,14 +53,31 @@ const MAX_SESSIONS: usize = 4096;
 struct Pending {
     subject: Subject,
     since: Timestamp,
+    /// All signers, if the suite's protocol fixes them before the first round.
+    signers: Vec<AccountName>,
     /// `None` while the document is fetched.
-    nonces: Option<Nonces>,
+    begun: Option<Begun>,
     /// The package, while the document is read again. The nonces serve only this one.
-    package: Option<Commitments>,
+    package: Option<Package>,
 }
 
-/// The signed commitments of all signers.
-type Commitments = Vec<(AccountName, SignedPart)>;
+/// A session in which this node has sent a part.
+struct Begun {
+    run: Run,
+    board: Board,
+}
+
+impl Begun {
+    /// Whether the next message of this session needs the message to be signed.
+    fn needs_message(&self) -> bool {
+        let plan = self.board.plan();
+        plan.message == Needed::InLastRound && self.board.round().saturating_add(1) == plan.last()
+    }
+}
+
+/// A round, and the signed parts of all signers in it.
+type Package = (u8, Parts);
+type Parts = Vec<(AccountName, SignedPart)>;
 
 #[derive(Default)]
 pub(super) struct Signing(BTreeMap<SessionId, Pending>);
@@ -81,6 +105,31 @@ struct Permission<'a> {
 }
 
 impl Permission<'_> {
+    fn plan(&self) -> Option<&'static Plan> {
+        self.key.suite().signing_plan()
+    }
+
+    fn context(&self, state: &IvnState, session: SessionId, subject: Subject) -> SigningSession {
+        let (epoch, number) = (self.epoch, state.number_of(subject));
+        SigningSession { ivn: state.ivn(), session, epoch, subject, number }
+    }
+
+    /// The identifiers of the signers that an invitation names, if the protocol needs them.
+    fn fixed_signers(
+        &self,
+        named: &[AccountName],
+    ) -> Result<Option<BTreeSet<Identifier>>, DeclineReason> {
+        let plan = self.plan().ok_or(DeclineReason::NoShare)?;
+        if plan.signers == Signers::AfterFirstRound {
+            return Ok(None);
+        }
+        let signers: BTreeSet<&AccountName> = named.iter().collect();
+        if signers.len() != named.len() || !self.extends_to(&signers) {
+            return Err(DeclineReason::NotApproved);
+        }
+        Ok(Some(signers.into_iter().filter_map(|name| self.holders.get(name).copied()).collect()))
+    }
+
     /// Whether exactly these accounts can make the signature.
     fn extends_to(&self, signers: &BTreeSet<&AccountName>) -> bool {
         signers.len() >= usize::from(self.public.min_signers())
@@ -175,50 +224,97 @@ impl Grounds<'_> {
         })
     }
 
-    fn share(
+    /// Makes the node's first message of a session.
+    fn start(
+        &self,
+        session: SessionId,
+        pending: &Pending,
+        document: Option<&[u8]>,
+        call: &mut Call<'_>,
+    ) -> Result<(Begun, FromNode), DeclineReason> {
+        let (state, me) = (self.view.state, self.view.me);
+        let permission = self.permission(pending.subject, call.now)?;
+        let signers = permission.fixed_signers(&pending.signers)?;
+        let opening = Opening {
+            session: ProtocolSession(*session.as_bytes()),
+            signers: signers.as_ref(),
+            message: permission.record.as_deref().or(document),
+        };
+        let (run, message) =
+            Run::start(permission.key, &opening, call.rng).map_err(|_| DeclineReason::NoShare)?;
+        let message = message.to_all().ok_or(DeclineReason::Session)?;
+        let board = Board::new(permission.key.suite(), signers);
+        let board = board.map_err(|_| DeclineReason::Session)?;
+        let context = permission.context(state, session, pending.subject);
+        let place = context.place(&board);
+        let part = context.sign(me.account(), me.identity(), place, message);
+        let part = FromNode::Part { session, round: place.round, part };
+        Ok((Begun { run, board }, part))
+    }
+
+    /// Makes the node's next message of a session. There is nothing left of the session if it is
+    /// the share.
+    fn next(
         &self,
         session: SessionId,
         subject: Subject,
-        nonces: Nonces,
-        commitments: &[(AccountName, SignedPart)],
+        begun: Begun,
+        (round, parts): &Package,
         document: Option<&[u8]>,
-        now: Timestamp,
-    ) -> Result<FromNode, DeclineReason> {
+        call: &mut Call<'_>,
+    ) -> Result<(Option<Begun>, FromNode), DeclineReason> {
         let (state, me) = (self.view.state, self.view.me);
-        let permission = self.permission(subject, now)?;
-        let signers: BTreeSet<&AccountName> =
-            commitments.iter().map(|(account, _)| account).collect();
-        if signers.len() != commitments.len() || !signers.contains(me.account()) {
+        let permission = self.permission(subject, call.now)?;
+        let signers: BTreeSet<&AccountName> = parts.iter().map(|(account, _)| account).collect();
+        if signers.len() != parts.len() || !signers.contains(me.account()) {
             return Err(DeclineReason::Session);
         }
         if !permission.extends_to(&signers) {
             return Err(DeclineReason::NotApproved);
         }
-        let number = state.number_of(subject);
-        let context =
-            SigningSession { ivn: state.ivn(), session, epoch: permission.epoch, subject, number };
-        let mut opened = BTreeMap::new();
-        for (account, signed) in commitments {
+        let context = permission.context(state, session, subject);
+        let Begun { run, mut board } = begun;
+        let place = context.place(&board);
+        if place.round != *round {
+            return Err(DeclineReason::Session);
+        }
+        for (account, signed) in parts {
             let (Some(identifier), Some(key)) =
                 (permission.holders.get(account), state.identity_key(account))
             else {
                 return Err(DeclineReason::Session);
             };
-            let theirs = context
-                .open_commitments(account, key, signed)
-                .map_err(|_| DeclineReason::Session)?;
-            opened.insert(*identifier, theirs);
+            let theirs = context.open(account, key, place, signed);
+            let theirs = theirs.map_err(|_| DeclineReason::Session)?;
+            board.post(*round, *identifier, theirs).map_err(|_| DeclineReason::Session)?;
         }
+        board.fix_signers();
+        let (public, plan) = (&permission.public, board.plan());
+        let message = permission.record.as_deref().or(document);
         // The gate. The permission depends on the whole state, so the cosignature covers the whole
         // state: the request, and every approval that was counted.
-        let (size, cosignature) = self.cosignature.ok_or(DeclineReason::NotApproved)?;
-        let message = permission.record.as_deref().or(document);
-        let message = message.ok_or(DeclineReason::NoDocument)?;
-        let share = sign::sign(nonces, permission.key, &permission.public, &opened, message)
-            .map_err(|_| DeclineReason::Session)?;
-        let package = context.package(&opened);
-        let share = context.sign_share(me.account(), me.identity(), package, &share);
-        Ok(FromNode::Share { session, share, size, cosignature: cosignature.to_owned() })
+        let gate = self.cosignature.ok_or(DeclineReason::NotApproved);
+        if board.round() == plan.last() {
+            gate?;
+            if plan.message == Needed::InLastRound && message.is_none() {
+                return Err(DeclineReason::NoDocument);
+            }
+        }
+        let step = run.advance(permission.key, public, &board, message, call.rng);
+        let place = context.place(&board);
+        let signed = |message| context.sign(me.account(), me.identity(), place, message);
+        match step.map_err(|_| DeclineReason::Session)? {
+            Step::Send(run, message) => {
+                let part = signed(message.to_all().ok_or(DeclineReason::Session)?);
+                let part = FromNode::Part { session, round: place.round, part };
+                Ok((Some(Begun { run, board }), part))
+            }
+            Step::Share(share) => {
+                let (size, cosignature) = gate?;
+                let (share, cosignature) = (signed(share), cosignature.to_owned());
+                Ok((None, FromNode::Share { session, share, size, cosignature }))
+            }
+        }
     }
 }
 
@@ -231,6 +327,7 @@ impl Signing {
         sessions: &mut Sessions,
         session: SessionId,
         subject: Subject,
+        signers: Vec<AccountName>,
         call: &mut Call<'_>,
     ) -> Option<EntryId> {
         if self.0.contains_key(&session) || sessions.is_begun(session) {
@@ -242,11 +339,26 @@ impl Signing {
         {
             self.0.remove(&oldest);
         }
-        let pending = Pending { subject, since: call.now, nonces: None, package: None };
-        match (grounds.permission(subject, call.now).map(drop), subject) {
-            (Ok(()), _) => {
+        let pending = Pending { subject, since: call.now, signers, begun: None, package: None };
+        // A permission includes that the document has been seen, but not that it is held.
+        let needs_message = |permission: Permission<'_>| {
+            permission.record.is_none()
+                && permission.plan().is_some_and(|plan| plan.message == Needed::FromFirstRound)
+        };
+        match (grounds.permission(subject, call.now).map(needs_message), subject) {
+            (Ok(true), Subject::Request { request }) => {
+                let held = grounds.held(request);
                 self.0.insert(session, pending);
-                self.commit(grounds, sessions, session, call);
+                if held.is_some() {
+                    self.commit(grounds, sessions, session, held.as_deref(), call);
+                    return None;
+                }
+                call.wake_at(NodeDeadline::Signing(session), call.now.plus(NONCE_LIFETIME));
+                Some(request)
+            }
+            (Ok(_), _) => {
+                self.0.insert(session, pending);
+                self.commit(grounds, sessions, session, None, call);
                 None
             }
             (Err(DeclineReason::NoDocument), Subject::Request { request }) => {
@@ -261,65 +373,60 @@ impl Signing {
         }
     }
 
-    /// Round one: makes a new pair of nonces for this session only.
+    /// The first round: makes new nonces for this session only.
     fn commit(
         &mut self,
         grounds: &Grounds<'_>,
         sessions: &mut Sessions,
         session: SessionId,
+        document: Option<&[u8]>,
         call: &mut Call<'_>,
     ) {
         let Some(pending) = self.0.get_mut(&session) else { return };
-        let subject = pending.subject;
         // The coordinator may have given the same id to a ceremony that this node began meanwhile.
-        let begun = match sessions.is_begun(session) {
+        let started = match sessions.is_begun(session) {
             true => Err(DeclineReason::Session),
-            false => grounds.permission(subject, call.now),
+            false => grounds.start(session, pending, document, call),
         };
-        let begun = begun.and_then(|permission| {
-            let (nonces, commitments) =
-                sign::commit(permission.key, call.rng).map_err(|_| DeclineReason::NoShare)?;
-            Ok((nonces, commitments, permission.epoch))
-        });
-        let (nonces, commitments, epoch) = match begun {
-            Ok(begun) => begun,
+        match started {
+            Ok((begun, part)) => {
+                pending.begun = Some(begun);
+                sessions.begin(session, call);
+                call.wake_at(NodeDeadline::Signing(session), call.now.plus(NONCE_LIFETIME));
+                call.send(part);
+            }
             Err(reason) => {
                 self.0.remove(&session);
-                return decline(session, reason, call);
+                decline(session, reason, call);
             }
-        };
-        pending.nonces = Some(nonces);
-        let (state, me) = (grounds.view.state, grounds.view.me);
-        let (ivn, number) = (state.ivn(), state.number_of(subject));
-        let context = SigningSession { ivn, session, epoch, subject, number };
-        let commitments = context.sign_commitments(me.account(), me.identity(), &commitments);
-        sessions.begin(session, call);
-        call.wake_at(NodeDeadline::Signing(session), call.now.plus(NONCE_LIFETIME));
-        call.send(FromNode::Commitments { session, commitments });
+        }
     }
 
-    /// Round two: makes the share from everybody's commitments, and consumes the nonces. Returns
-    /// the request whose document has to be read first, if it is not held.
+    /// Makes the next message from everybody's messages of a round. Returns the request whose
+    /// document has to be read first, if it is needed and not held.
     pub(super) fn package(
         &mut self,
         grounds: &Grounds<'_>,
         sessions: &mut Sessions,
         session: SessionId,
-        commitments: Commitments,
+        package: Package,
         call: &mut Call<'_>,
     ) -> Option<EntryId> {
         // The message was repeated or meant for an earlier process: the share has already left.
         if sessions.is_released(session) {
             return None;
         }
-        let held = match self.0.get(&session).map(|pending| pending.subject) {
+        let needs_message =
+            |pending: &Pending| pending.begun.as_ref().is_none_or(Begun::needs_message);
+        let pending = self.0.get(&session).filter(|pending| needs_message(pending));
+        let held = match pending.map(|pending| pending.subject) {
             Some(Subject::Request { request }) => match grounds.held(request) {
                 Some(document) => Some(document),
-                None => return self.wait(session, request, commitments, call),
+                None => return self.wait(session, request, package, call),
             },
             Some(Subject::Activation { .. }) | None => None,
         };
-        self.release(grounds, sessions, session, &commitments, held.as_deref(), call);
+        self.go_on(grounds, sessions, session, &package, held.as_deref(), call);
         None
     }
 
@@ -329,16 +436,16 @@ impl Signing {
         &mut self,
         session: SessionId,
         request: EntryId,
-        commitments: Commitments,
+        package: Package,
         call: &mut Call<'_>,
     ) -> Option<EntryId> {
         let pending = self.0.get_mut(&session)?;
         match &pending.package {
-            None if pending.nonces.is_some() => {
-                pending.package = Some(commitments);
+            None if pending.begun.is_some() => {
+                pending.package = Some(package);
                 return Some(request);
             }
-            Some(first) if *first == commitments => return None,
+            Some(first) if *first == package => return None,
             _ => {}
         }
         self.0.remove(&session);
@@ -346,23 +453,30 @@ impl Signing {
         None
     }
 
-    fn release(
+    fn go_on(
         &mut self,
         grounds: &Grounds<'_>,
         sessions: &mut Sessions,
         session: SessionId,
-        commitments: &[(AccountName, SignedPart)],
+        package: &Package,
         document: Option<&[u8]>,
         call: &mut Call<'_>,
     ) {
         // Removed in any case: nonces serve one attempt to make one share.
-        let Some(Pending { subject, nonces: Some(nonces), .. }) = self.0.remove(&session) else {
+        let Some(Pending { subject, since, signers, begun: Some(begun), .. }) =
+            self.0.remove(&session)
+        else {
             return decline(session, DeclineReason::Session, call);
         };
-        match grounds.share(session, subject, nonces, commitments, document, call.now) {
-            Ok(share) => {
+        match grounds.next(session, subject, begun, package, document, call) {
+            Ok((None, share)) => {
                 sessions.release(session, call);
                 call.send(share);
+            }
+            Ok((begun @ Some(_), part)) => {
+                let pending = Pending { subject, since, signers, begun, package: None };
+                self.0.insert(session, pending);
+                call.send(part);
             }
             Err(reason) => decline(session, reason, call),
         }
@@ -380,9 +494,9 @@ impl Signing {
         for session in self.waiting_for(request) {
             let package = self.0.get_mut(&session).and_then(|pending| pending.package.take());
             match package {
-                None => self.commit(grounds, sessions, session, call),
+                None => self.commit(grounds, sessions, session, Some(document), call),
                 Some(package) => {
-                    self.release(grounds, sessions, session, &package, Some(document), call);
+                    self.go_on(grounds, sessions, session, &package, Some(document), call);
                 }
             }
         }
@@ -401,8 +515,7 @@ impl Signing {
         let sessions = self.0.iter();
         sessions
             .filter(|(_, pending)| {
-                pending.subject == subject
-                    && (pending.nonces.is_none() || pending.package.is_some())
+                pending.subject == subject && (pending.begun.is_none() || pending.package.is_some())
             })
             .map(|(session, _)| *session)
             .collect()

@@ -22,3 +22,4 @@ pub use log::{
     session, signed_checkpoint, some,
 };
 pub use shell::{CoordinatorShell, NodeShell, document_of, due, message_of};
+pub use signing::{FIRST, play, share, start};

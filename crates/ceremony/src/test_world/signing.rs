@@ -1,16 +1,65 @@
 //! Signatures in a [`TestLog`]: real shares of real keys, with the records of the signers.
 
-use std::collections::BTreeMap;
-
-use quorate_protocol::keys::KeyPackage;
-use quorate_protocol::{Identifier, sign};
+use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
+use quorate_protocol::keyshare::SessionId as ProtocolSession;
+use quorate_protocol::signing::{Board, Opening, Run, Step};
+use rand_core::CryptoRngCore;
 
 use super::log::{TestLog, name, session};
 use crate::encoding::Base64;
 use crate::entry::{Body, SignerRecord};
-use crate::names::{EntryId, SessionId};
-use crate::signing::{SignedPart, SigningSession, Subject};
+use crate::names::{AccountName, EntryId, SessionId};
+use crate::signing::{Place, SignedPart, SigningSession, Subject};
 use crate::state::{Event, Refusal};
+
+/// The place of a message in the first round, which any signer may join.
+pub const FIRST: Place = Place { round: 1, after: None };
+
+/// Begins a session. Returns the signer's nonces and its commitments.
+pub fn start(package: &KeyPackage, rng: &mut dyn CryptoRngCore) -> (Run, Vec<u8>) {
+    let opening = Opening { session: ProtocolSession([0; 32]), signers: None, message: None };
+    let (run, message) = Run::start(package, &opening, rng).unwrap();
+    (run, message.to_all().unwrap())
+}
+
+/// Makes the signature share of a signer for the first messages on this board.
+pub fn share(
+    run: Run,
+    package: &KeyPackage,
+    public: &PublicKeyPackage,
+    board: &Board,
+    message: &[u8],
+    rng: &mut dyn CryptoRngCore,
+) -> Vec<u8> {
+    match run.advance(package, public, board, Some(message), rng).unwrap() {
+        Step::Share(share) => share,
+        Step::Send(..) => panic!("FROST has two rounds"),
+    }
+}
+
+/// Lets these signers sign. Returns the board at the end, and before each round.
+pub fn play<'a>(
+    signers: impl Iterator<Item = &'a KeyPackage>,
+    public: &PublicKeyPackage,
+    message: &[u8],
+    rng: &mut dyn CryptoRngCore,
+) -> (Board, [Board; 2]) {
+    let empty = Board::new(public.suite(), None).unwrap();
+    let mut committed = empty.clone();
+    let mut runs = Vec::new();
+    for package in signers {
+        let (run, announced) = start(package, rng);
+        committed.post(1, package.identifier(), &announced).unwrap();
+        runs.push((package, run));
+    }
+    committed.fix_signers();
+    let mut board = committed.clone();
+    for (package, run) in runs {
+        let share = share(run, package, public, &committed, message, rng);
+        board.post(2, package.identifier(), &share).unwrap();
+    }
+    (board, [empty, committed])
+}
 
 impl TestLog {
     pub fn activation_signature(&mut self) -> Base64 {
@@ -24,41 +73,33 @@ impl TestLog {
 
     pub fn signed_by(&mut self, signers: &[&str], message: &[u8]) -> Base64 {
         let public = self.ceremony().board.outcome().unwrap().clone();
-        let (mut nonces, mut commitments, mut shares) =
-            (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        for member in signers {
-            let package = &self.packages[&name(member)];
-            let (ours, announced) = sign::commit(package, &mut self.rng).unwrap();
-            commitments.insert(package.identifier(), announced);
-            nonces.push((package, ours));
-        }
-        for (package, ours) in nonces {
-            let share = sign::sign(ours, package, &public, &commitments, message).unwrap();
-            shares.insert(package.identifier(), share);
-        }
-        let signature = sign::aggregate(&public, &commitments, &shares, message).unwrap();
-        Base64(signature.to_bytes().to_vec())
+        let signers: Vec<AccountName> = signers.iter().copied().map(name).collect();
+        let packages = signers.iter().map(|signer| &self.packages[signer]);
+        let (board, _) = play(packages, &public, message, &mut self.rng);
+        Base64(board.combine(&public, message).unwrap().as_bytes().to_vec())
     }
 
     pub fn package_of(&self, account: &str) -> KeyPackage {
         KeyPackage::from_bytes(&self.packages[&name(account)].to_bytes()).unwrap()
     }
 
-    pub fn commitments_of(
+    /// An account's first message in a session.
+    pub fn first_part_of(
         &mut self,
         account: &str,
         session: SessionId,
         subject: Subject,
     ) -> SignedPart {
-        let context = SigningSession {
-            ivn: self.state.ivn(),
-            session,
-            epoch: self.state.epoch_of(subject).unwrap_or(1),
-            subject,
-            number: self.state.number_of(subject),
-        };
-        let (_, commitments) = sign::commit(&self.packages[&name(account)], &mut self.rng).unwrap();
-        context.sign_commitments(&name(account), &self.secrets(account).identity, &commitments)
+        let context = self.context(session, subject);
+        let (_, message) = start(&self.packages[&name(account)], &mut self.rng);
+        let key = self.secrets(account).identity;
+        context.sign(&name(account), &key, FIRST, message)
+    }
+
+    fn context(&self, session: SessionId, subject: Subject) -> SigningSession {
+        let epoch = self.state.epoch_of(subject).unwrap_or(1);
+        let number = self.state.number_of(subject);
+        SigningSession { ivn: self.state.ivn(), session, epoch, subject, number }
     }
 
     /// The records of these signers when they sign b"document" in this session.
@@ -79,36 +120,23 @@ impl TestLog {
         subject: Subject,
         message: &[u8],
     ) -> Vec<SignerRecord> {
-        let context = SigningSession {
-            ivn: self.state.ivn(),
-            session,
-            epoch: self.state.epoch_of(subject).unwrap_or(1),
-            subject,
-            number: self.state.number_of(subject),
-        };
+        let context = self.context(session, subject);
         let public = self.group().key.as_ref().unwrap().public.clone();
-        let (mut nonces, mut commitments) = (Vec::new(), BTreeMap::<Identifier, _>::new());
+        let packages = signers.iter().map(|signer| &self.packages[&name(signer)]);
+        let (board, places) = play(packages, &public, message, &mut self.rng);
+        let places = places.map(|board| context.place(&board));
+        let mut records = Vec::new();
         for signer in signers {
-            let package = &self.packages[&name(signer)];
-            let (ours, announced) = sign::commit(package, &mut self.rng).unwrap();
-            commitments.insert(package.identifier(), announced);
-            nonces.push((*signer, package, ours));
-        }
-        let digest = context.package(&commitments);
-        let (mut records, mut shares) = (Vec::new(), BTreeMap::new());
-        for (signer, package, ours) in nonces {
             let key = self.secrets(signer).identity;
-            let share = sign::sign(ours, package, &public, &commitments, message).unwrap();
-            let announced = &commitments[&package.identifier()];
-            records.push(SignerRecord {
-                account: name(signer),
-                commitments: context.sign_commitments(&name(signer), &key, announced),
-                share: context.sign_share(&name(signer), &key, digest, &share),
+            let from = self.packages[&name(signer)].identifier();
+            let sent = places.iter().zip(board.rounds());
+            let parts = sent.map(|(place, sent)| {
+                context.sign(&name(signer), &key, *place, sent[&from].clone())
             });
-            shares.insert(package.identifier(), share);
+            records.push(SignerRecord { account: name(signer), parts: parts.collect() });
         }
-        let signature = sign::aggregate(&public, &commitments, &shares, message);
-        self.signature = signature.map(|s| s.to_bytes().to_vec()).unwrap_or_default();
+        let signature = board.combine(&public, message);
+        self.signature = signature.map(|s| s.as_bytes().to_vec()).unwrap_or_default();
         records
     }
 

@@ -127,7 +127,7 @@ fn a_share_of_another_session_is_not_admissible() {
     else {
         panic!("not a signature");
     };
-    mixed[1].share = others[1].share.clone();
+    mixed[1].parts[1] = others[1].parts[1].clone();
     let body = Body::Signature { request, session, signature, signers: mixed };
     let entry = log.signed(COORDINATOR, body);
     log.entries.push(entry.to_bytes());

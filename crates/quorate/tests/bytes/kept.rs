@@ -36,7 +36,7 @@ use quorate_network::token::JoinToken;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::keyshare::{Board, Parameters, Phase, SessionId};
 use quorate_protocol::session::{self, Phases};
-use quorate_protocol::sign::{Commitments, Signature, SignatureShare};
+use quorate_protocol::signing;
 use quorate_protocol::{Identifier, Suite, repair};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -335,14 +335,16 @@ fn kept_dkgs_give_the_kept_key_or_blame_the_same_members() {
         assert_eq!(board.phase(), Phase::Failed);
         assert_eq!(board.culprits(), [id(3)].into());
     }
-    for bytes in bytes("commitments") {
-        assert_eq!(Commitments::from_bytes(&bytes).unwrap().to_bytes().as_slice(), bytes);
+    let mut signed = signing::Board::new(suite, None).unwrap();
+    for (from, bytes) in (1..).map(id).zip(bytes("commitments")) {
+        signed.post(1, from, &bytes).unwrap();
     }
-    for bytes in bytes("signature-share") {
-        assert_eq!(SignatureShare::from_bytes(&bytes).unwrap().to_bytes().as_slice(), bytes);
+    signed.fix_signers();
+    for (from, bytes) in (1..).map(id).zip(bytes("signature-share")) {
+        signed.post(2, from, &bytes).unwrap();
     }
     for bytes in bytes("signature-raw") {
-        assert_eq!(Signature::from_bytes(&bytes).unwrap().to_bytes().as_slice(), bytes);
+        assert_eq!(signing::Signature::from_bytes(suite, &bytes).unwrap().as_bytes(), bytes);
     }
 }
 

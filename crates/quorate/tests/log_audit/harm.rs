@@ -195,7 +195,7 @@ fn a_signature_with_a_share_of_another_session_is_inadmissible() {
     };
     let (session, signature, mut signers) = take();
     let (_, _, others) = take();
-    signers[1].share = others[1].share.clone();
+    signers[1].parts[1] = others[1].parts[1].clone();
     let body = Body::Signature { request, session, signature, signers };
     let entry = log.signed(COORDINATOR, body);
     log.entries.push(entry.to_bytes());

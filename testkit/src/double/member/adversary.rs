@@ -157,11 +157,11 @@ impl Adversary {
                 self.signer.cosigns(&message);
                 vec![NodeEffect::Send(message)]
             }
-            FromNode::Commitments { session, .. } if self.refuses_activation(session) => {
+            FromNode::Part { session, .. } if self.refuses_activation(session) => {
                 let reason = DeclineReason::NoShare;
                 vec![NodeEffect::Send(FromNode::Declined { session, reason })]
             }
-            FromNode::Commitments { .. } if slips.has(Slip::HangUp) => {
+            FromNode::Part { .. } if slips.has(Slip::HangUp) => {
                 vec![NodeEffect::Disconnect]
             }
             message => {

@@ -30,8 +30,8 @@ pub(super) fn says(slip: Slip, seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<No
 fn unknown_sessions(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
     let session = SessionId::new(random(rng));
     let mut messages = vec![FromNode::Declined { session, reason: DeclineReason::Session }];
-    if let (Some(commitments), Some(share)) = (part(&[1; 64]), part(&[1; 32])) {
-        messages.push(FromNode::Commitments { session, commitments });
+    if let (Some(first), Some(share)) = (part(&[1; 64]), part(&[1; 32])) {
+        messages.push(FromNode::Part { session, round: 1, part: first });
         messages.push(FromNode::Share { session, share, size: 1, cosignature: String::new() });
     }
     let message = Base64(random(rng).to_vec());
@@ -56,7 +56,7 @@ fn oversized(seat: &Seat<'_>) -> Vec<NodeEffect> {
     let long = "x".repeat(70_000);
     let session = SessionId::new([0; 32]);
     let mut messages: Vec<FromNode> = part(long.as_bytes())
-        .map(|commitments| FromNode::Commitments { session, commitments })
+        .map(|part| FromNode::Part { session, round: 1, part })
         .into_iter()
         .collect();
     messages.extend([

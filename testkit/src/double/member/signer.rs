@@ -8,17 +8,17 @@ use quorate_ceremony::effect::NodeEffect;
 use quorate_ceremony::identity::SecretKey;
 use quorate_ceremony::message::{DeclineReason, FromCoordinator, FromNode};
 use quorate_ceremony::names::{AccountName, SessionId};
-use quorate_ceremony::signing::{SignedPart, SigningSession, Subject};
+use quorate_ceremony::signing::{Place, SignedPart, SigningSession, Subject};
 use quorate_ceremony::state::Group;
-use quorate_ceremony::test_world::message_of;
-use quorate_protocol::Identifier;
+use quorate_ceremony::test_world::{FIRST, message_of, start};
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
-use quorate_protocol::sign::{self, Commitments};
+use quorate_protocol::signing::{Board, Step};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
 use super::attack::{Slip, Slips};
 use super::seat::{Seat, random};
+use crate::world::committed;
 
 /// What a double knows about signing sessions.
 #[derive(Default)]
@@ -54,8 +54,8 @@ impl Signer {
             FromCoordinator::Invite { session, subject, .. } => {
                 self.subjects.insert(*session, *subject);
             }
-            FromCoordinator::Package { session, commitments } => {
-                self.packages.insert(*session, commitments.clone());
+            FromCoordinator::Package { session, parts, .. } => {
+                self.packages.insert(*session, parts.clone());
             }
             _ => {}
         }
@@ -76,9 +76,7 @@ impl Signer {
         rng: &mut ChaCha20Rng,
     ) -> Vec<FromNode> {
         match message {
-            FromNode::Commitments { session, commitments } => {
-                self.commits(slips, seat, session, commitments, rng)
-            }
+            FromNode::Part { session, part, .. } => self.commits(slips, seat, session, part, rng),
             FromNode::Share { session, share, size, cosignature } => {
                 let with = |share| FromNode::Share { session, share, size, cosignature };
                 if slips.has(Slip::Stall) {
@@ -121,7 +119,7 @@ impl Signer {
         commitments: SignedPart,
         rng: &mut ChaCha20Rng,
     ) -> Vec<FromNode> {
-        let with = |commitments| FromNode::Commitments { session, commitments };
+        let with = |part| FromNode::Part { session, round: 1, part };
         if slips.has(Slip::Silence) {
             Vec::new()
         } else if slips.has(Slip::Decline) {
@@ -150,9 +148,9 @@ impl Signer {
         seed: [u8; 32],
     ) -> Option<SignedPart> {
         let signer = self.signer(slips, seat, session)?;
-        let (_, commitments) = sign::commit(&signer.key, &mut ChaCha20Rng::from_seed(seed)).ok()?;
+        let (_, commitments) = start(&signer.key, &mut ChaCha20Rng::from_seed(seed));
         let key = &seat.secrets.identity;
-        Some(signer.context.sign_commitments(seat.account, key, &commitments))
+        Some(signer.context.sign(seat.account, key, FIRST, commitments))
     }
 
     /// Signs instead of its node in the sessions whose commitments it has received.
@@ -179,33 +177,29 @@ impl Signer {
 
     fn share(&self, slips: &Slips, seat: &Seat<'_>, session: SessionId) -> Option<FromNode> {
         let signer = self.signer(slips, seat, session)?;
-        let opened = self.opened(seat, &signer.context)?;
+        let board = self.opened(seat, &signer.context)?;
         // The same seed makes the same nonces.
-        let seed = *self.seeds.get(&session)?;
-        let (nonces, _) = sign::commit(&signer.key, &mut ChaCha20Rng::from_seed(seed)).ok()?;
-        let share =
-            sign::sign(nonces, &signer.key, &signer.public, &opened, &signer.message).ok()?;
-        let package = signer.context.package(&opened);
-        let key = &seat.secrets.identity;
-        let share = signer.context.sign_share(seat.account, key, package, &share);
+        let mut rng = ChaCha20Rng::from_seed(*self.seeds.get(&session)?);
+        let (run, _) = start(&signer.key, &mut rng);
+        let Material { context, key, public, message } = &signer;
+        let step = run.advance(key, public, &board, Some(message), &mut rng).ok()?;
+        let Step::Share(share) = step else { return None };
+        let identity = &seat.secrets.identity;
+        let share = context.sign(seat.account, identity, context.place(&board), share);
         let (size, cosignature) = self.cosignature.clone()?;
         Some(FromNode::Share { session, share, size, cosignature })
     }
 
     /// Returns the set of commitments that it received for signing.
-    fn opened(
-        &self,
-        seat: &Seat<'_>,
-        context: &SigningSession,
-    ) -> Option<BTreeMap<Identifier, Commitments>> {
+    fn opened(&self, seat: &Seat<'_>, context: &SigningSession) -> Option<Board> {
         let group = self.group(seat, context.subject)?;
         let sent = self.packages.get(&context.session)?.iter();
-        sent.map(|(account, signed)| {
+        let opened = sent.map(|(account, signed)| {
             let key = seat.state.identity_key(account)?;
-            let theirs = context.open_commitments(account, key, signed).ok()?;
+            let theirs = context.open(account, key, FIRST, signed).ok()?;
             Some((group.identifier(account)?, theirs))
-        })
-        .collect()
+        });
+        committed(opened.collect::<Option<Vec<_>>>()?)
     }
 
     /// Signs any bytes as a signature share, as `docs/protocols/signing.md` specifies.
@@ -224,12 +218,12 @@ impl Signer {
             subject,
             number: seat.state.number_of(subject),
         };
-        let SigningSession { epoch, number, .. } = context;
-        let package = context.package(&self.opened(seat, &context)?);
+        let Place { round, after } = context.place(&self.opened(seat, &context)?);
+        let (SigningSession { epoch, number, .. }, after) = (context, after?);
         let value = STANDARD.encode(value);
         let subject = serde_json::to_string(&subject).ok()?;
         let payload = format!(
-            r#"{{"ivn":"{ivn}","session":"{session}","epoch":{epoch},"subject":{subject},"number":{number},"signer":"{}","part":{{"part":"share","package":"{package}","share":"{value}"}}}}"#,
+            r#"{{"ivn":"{ivn}","session":"{session}","epoch":{epoch},"subject":{subject},"number":{number},"signer":"{}","round":{round},"after":"{after}","message":"{value}"}}"#,
             seat.account
         );
         let kind = "application/vnd.quorate.signing+json";

@@ -2,14 +2,16 @@
 //! answers.
 //!
 //! ```text
-//! wanted ──▶ roast: whom to ask ──▶ Invite ──▶ Commitments ──▶ Package ──▶ Share ──▶ signature
-//!   ▲                                                                                  │
-//!   └────────────── late, declined, wrong, or not taken by the log ◀───────────────────┘
+//!                                        ┌─────────────────────┐
+//!                                        ▼                     │ next round
+//! wanted ──▶ roast: whom to ask ──▶ Invite ──▶ Part ──▶ Package ──▶ Share ──▶ signature
+//!   ▲                                                                           │
+//!   └────────────── late, declined, wrong, or not taken by the log ◀────────────┘
 //! ```
 //!
 //! - Upon an approved request with enough approvers connected: get its document, then sign it. Upon
 //!   certified shares: sign their activation record.
-//! - Upon commitments or a share: check it; a wrong one counts as a failure of its signer.
+//! - Upon a part or a share: check it; a wrong one counts as a failure of its signer.
 //! - Upon a late answer: ask other signers in parallel. The answer still counts.
 //! - Upon a signer's disconnection: end the sessions that need its nonces.
 //!
@@ -26,7 +28,7 @@ mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_protocol::sign;
+use quorate_protocol::signing::{Board, Signers};
 
 use super::input::{Call, Config};
 use super::peers::Peers;
@@ -41,7 +43,7 @@ use crate::state::{IvnState, Status};
 
 use desk::{Desk, Unchecked};
 use reliability::Reliability;
-use roast::{Next, Package, Roast};
+use roast::{Next, Parts, Roast};
 use target::Target;
 
 /// The pause of a signer that declined or gave a wrong answer doubles at most this often.
@@ -56,11 +58,19 @@ pub(super) struct Signing {
     efforts: BTreeMap<Subject, Roast>,
     /// Subjects that changed since sessions were last opened.
     due: BTreeSet<Subject>,
-    subjects: BTreeMap<SessionId, Subject>,
+    sessions: BTreeMap<SessionId, Open>,
     /// When subjects that could not start are tried again.
     retry_at: Option<Timestamp>,
     reliability: Reliability,
     desk: Desk,
+}
+
+/// A running session.
+#[derive(Debug)]
+struct Open {
+    subject: Subject,
+    /// The verified messages of its signers.
+    board: Board,
 }
 
 /// A session with all shares.
@@ -77,7 +87,7 @@ impl Signing {
             config,
             efforts: BTreeMap::new(),
             due: BTreeSet::new(),
-            subjects: BTreeMap::new(),
+            sessions: BTreeMap::new(),
             retry_at: None,
             reliability: Reliability::default(),
             desk: Desk::new(),
@@ -107,8 +117,9 @@ impl Signing {
         let Some(roast) = self.efforts.get_mut(&subject) else { return };
         roast.keep_only(accounts);
         let roast = &*roast;
-        self.subjects.retain(|session, of| *of != subject || roast.opened(*session).is_some());
-        self.desk.retain(|session| self.subjects.contains_key(&session));
+        self.sessions
+            .retain(|session, of| of.subject != subject || roast.opened(*session).is_some());
+        self.desk.retain(|session| self.sessions.contains_key(&session));
     }
 
     fn look_again(&mut self) {
@@ -135,7 +146,7 @@ impl Signing {
         self.due.remove(&subject);
         if let Some(roast) = self.efforts.remove(&subject) {
             for session in roast.sessions() {
-                self.subjects.remove(session);
+                self.sessions.remove(session);
             }
         }
         if let Subject::Request { request } = subject {
@@ -145,7 +156,7 @@ impl Signing {
 
     /// The subject of a session, and all sessions of that subject.
     fn roast(&mut self, session: SessionId) -> Option<(Subject, &mut Roast)> {
-        let subject = *self.subjects.get(&session)?;
+        let subject = self.sessions.get(&session)?.subject;
         Some((subject, self.efforts.get_mut(&subject)?))
     }
 
@@ -161,10 +172,10 @@ impl Signing {
         }
         self.reliability.suspect(&at_fault);
         let efforts = &self.efforts;
-        self.subjects.retain(|session, subject| {
-            efforts.get(subject).is_some_and(|roast| roast.opened(*session).is_some())
+        self.sessions.retain(|session, open| {
+            efforts.get(&open.subject).is_some_and(|roast| roast.opened(*session).is_some())
         });
-        self.desk.retain(|session| self.subjects.contains_key(&session));
+        self.desk.retain(|session| self.sessions.contains_key(&session));
     }
 
     pub(super) fn request_changed(&mut self, state: &IvnState, id: EntryId) {
@@ -255,17 +266,40 @@ impl Signing {
         }
         let Some(session) = session.filter(|_| !asked.is_empty()) else { return };
         let patience = self.reliability.patience(asked.iter(), self.config.signing);
-        self.subjects.insert(session, subject);
-        let Some(roast) = self.efforts.get_mut(&subject) else { return };
-        if roast.opened(session).is_none() {
-            roast.open(session, call.now);
-        }
+        let Some(signers) = self.ask(subject, session, &target, &asked, call.now) else { return };
         for account in asked {
-            roast.ask(session, account.clone(), call.now);
-            let invite = FromCoordinator::Invite { session, subject };
+            let invite = FromCoordinator::Invite { session, subject, signers: signers.clone() };
             call.send(account, invite);
         }
         call.wake_at(CoordinatorDeadline::Signing(session), call.now.plus(patience));
+    }
+
+    /// Asks these signers for their first messages, in a new session or an open one. Returns the
+    /// signers that an invitation has to name.
+    fn ask(
+        &mut self,
+        subject: Subject,
+        session: SessionId,
+        target: &Target<'_>,
+        asked: &[AccountName],
+        now: Timestamp,
+    ) -> Option<Vec<AccountName>> {
+        let roast = self.efforts.get_mut(&subject)?;
+        let suite = target.public.suite();
+        let plan = suite.signing_plan()?;
+        let is_fixed = plan.signers == Signers::BeforeFirstRound;
+        if roast.opened(session).is_none() {
+            let identifiers = || asked.iter().map(|name| target.identifiers.get(name).copied());
+            let signers = if is_fixed { Some(identifiers().collect::<Option<_>>()?) } else { None };
+            let board = Board::new(suite, signers).ok()?;
+            self.sessions.insert(session, Open { subject, board });
+            let signers = is_fixed.then(|| asked.iter().cloned().collect());
+            roast.open(session, plan.rounds.len(), signers, now);
+        }
+        for account in asked {
+            roast.ask(session, account.clone(), now);
+        }
+        Some(if is_fixed { asked.to_vec() } else { Vec::new() })
     }
 
     /// The signers that can be asked now. Those that failed least, for this subject and in total,
@@ -298,60 +332,80 @@ impl Signing {
         free
     }
 
-    pub(super) fn commitments(
+    /// Takes a signer's message of a round before the last one.
+    pub(super) fn part(
+        &mut self,
+        state: &IvnState,
+        account: &AccountName,
+        session: SessionId,
+        (round, signed): (u8, SignedPart),
+        call: &mut Call<'_>,
+    ) {
+        let Some(board) = self.awaiting(account, session) else { return };
+        if board.round() != round || round == board.plan().last() {
+            return;
+        }
+        if let Some(took) = self.post(state, account, session, signed, None, call) {
+            self.reliability.answered(account, took);
+            self.send_package(state, session, call);
+        }
+    }
+
+    /// The board of a session in which this signer owes an answer.
+    fn awaiting(&self, account: &AccountName, session: SessionId) -> Option<&Board> {
+        let open = self.sessions.get(&session)?;
+        self.efforts.get(&open.subject)?.awaits(session, account).then_some(&open.board)
+    }
+
+    /// Checks a message, and the share in it if `message` is what it signs. A signer whose message
+    /// is wrong has failed. Returns how long a right one took.
+    fn post(
         &mut self,
         state: &IvnState,
         account: &AccountName,
         session: SessionId,
         signed: SignedPart,
+        message: Option<&[u8]>,
         call: &mut Call<'_>,
-    ) {
-        let ivn = state.ivn();
-        let key = state.identity_key(account);
-        let subject = self.subjects.get(&session).copied();
-        let (Some(key), Some(subject)) = (key, subject) else { return };
-        let Some(epoch) = state.epoch_of(subject) else { return };
-        let number = state.number_of(subject);
-        let awaits = |roast: &Roast| roast.awaits_commitments(session, account);
-        if !self.efforts.get(&subject).is_some_and(awaits) {
-            return;
-        }
+    ) -> Option<Option<u64>> {
+        let key = state.identity_key(account)?;
+        let Open { subject, board } = self.sessions.get_mut(&session)?;
+        let subject = *subject;
+        let target = Target::of(subject, state, call.now)?;
+        let identifier = *target.identifiers.get(account)?;
+        let (ivn, epoch, number) = (state.ivn(), target.epoch, state.number_of(subject));
         let context = SigningSession { ivn, session, epoch, subject, number };
-        let Ok(commitments) = context.open_commitments(account, key, &signed) else {
-            return self.signer_failed(account, session, call.now);
-        };
-        let Some(roast) = self.efforts.get_mut(&subject) else { return };
-        let took = roast.committed(session, account, (signed, commitments), call.now);
-        self.reliability.answered(account, took);
-        self.send_package(state, session, call);
+        let place = context.place(board);
+        let opened = context.open(account, key, place, &signed).ok().filter(|theirs| {
+            // Each share is checked, not only their sum: two signers whose errors cancel would make
+            // a valid signature whose log entry does not prove who made it.
+            message.is_none_or(|message| {
+                board.verify_share(&target.public, identifier, theirs, message).is_ok()
+            })
+        });
+        if opened.and_then(|theirs| board.post(place.round, identifier, theirs).ok()).is_none() {
+            self.signer_failed(account, session, call.now);
+            return None;
+        }
+        Some(self.efforts.get_mut(&subject)?.delivered(session, account, signed, call.now))
     }
 
-    /// Begins a session's second round if there are enough commitments.
+    /// Begins the next round of a session if all messages of the present one are here.
     fn send_package(&mut self, state: &IvnState, session: SessionId, call: &mut Call<'_>) {
-        let Some(subject) = self.subjects.get(&session).copied() else { return };
-        let Some(target) = Target::of(subject, state, call.now) else { return };
-        let min_signers = target.min_signers();
-        let members: BTreeMap<_, _> = target
-            .eligible
-            .iter()
-            .filter_map(|account| Some(((*account).clone(), *target.identifiers.get(*account)?)))
-            .collect();
-        let Some(roast) = self.efforts.get_mut(&subject) else { return };
-        let identify = |account: &AccountName| members.get(account).copied();
-        let Some(package) = roast.complete(session, min_signers, identify, call.now) else {
-            return;
-        };
-        let signers: Vec<AccountName> = package.signers.keys().cloned().collect();
-        let commitments: Vec<_> = package
-            .signed
-            .iter()
-            .map(|(account, (signed, _))| (account.clone(), signed.clone()))
-            .collect();
-        for signer in &signers {
-            let package = FromCoordinator::Package { session, commitments: commitments.clone() };
+        let Some(Open { subject, board }) = self.sessions.get_mut(&session) else { return };
+        let Some(target) = Target::of(*subject, state, call.now) else { return };
+        let Some(roast) = self.efforts.get_mut(subject) else { return };
+        let Some(next) = roast.next_round(session, target.min_signers(), call.now) else { return };
+        // A board whose signers were fixed is in the next round already.
+        board.fix_signers();
+        let round = board.round().saturating_sub(1);
+        let parts: Vec<_> =
+            next.parts.iter().map(|(account, part)| (account.clone(), part.clone())).collect();
+        for signer in next.signers {
+            let package = FromCoordinator::Package { session, round, parts: parts.clone() };
             call.send(signer.clone(), package);
         }
-        let patience = self.reliability.patience(signers.iter(), self.config.signing);
+        let patience = self.reliability.patience(next.signers.iter(), self.config.signing);
         call.wake_at(CoordinatorDeadline::Signing(session), call.now.plus(patience));
     }
 
@@ -364,8 +418,11 @@ impl Signing {
         signed: SignedPart,
         call: &mut Call<'_>,
     ) -> Option<Finished> {
-        let subject = *self.subjects.get(&session)?;
-        self.efforts.get(&subject)?.package(session)?.signers.get(account)?;
+        let board = self.awaiting(account, session)?;
+        if board.round() != board.plan().last() {
+            return None;
+        }
+        let subject = self.sessions.get(&session)?.subject;
         match subject {
             Subject::Request { request } => match self.desk.held(request, state.number_of(subject))
             {
@@ -392,33 +449,15 @@ impl Signing {
         message: &[u8],
         call: &mut Call<'_>,
     ) -> Option<Finished> {
-        let key = state.identity_key(account)?;
-        let subject = *self.subjects.get(&session)?;
-        let target = Target::of(subject, state, call.now)?;
-        let package = self.efforts.get(&subject)?.package(session)?;
-        let identifier = *package.signers.get(account)?;
-        let (ivn, epoch, number) = (state.ivn(), target.epoch, state.number_of(subject));
-        let context = SigningSession { ivn, session, epoch, subject, number };
-        let digest = context.package(&package.commitments);
-        // Each share is checked, not only their sum: two signers whose errors cancel would make a
-        // valid signature whose log entry does not prove who made it.
-        let share = context.open_share(account, key, digest, &signed).ok().filter(|share| {
-            let (public, commitments) = (&target.public, &package.commitments);
-            sign::verify_share(public, commitments, identifier, share, message).is_ok()
-        });
-        let Some(share) = share else {
-            self.signer_failed(account, session, call.now);
-            return None;
-        };
-        let roast = self.efforts.get_mut(&subject)?;
-        let took = roast.delivered(session, account, (signed, share), call.now);
+        self.awaiting(account, session)?;
+        let took = self.post(state, account, session, signed, Some(message), call)?;
         self.reliability.delivered(account, took);
-        self.due.insert(subject);
-        let package = self.efforts.get(&subject)?.package(session)?;
-        let body = package
-            .is_complete()
-            .then(|| signed_body(subject, session, package, &target, message))?;
-        Some(Finished { subject, session, body })
+        let Open { subject, board } = self.sessions.get(&session)?;
+        self.due.insert(*subject);
+        let target = Target::of(*subject, state, call.now)?;
+        let rounds = self.efforts.get(subject)?.finished(session)?;
+        let body = signed_body(*subject, session, (board, rounds), &target, message);
+        Some(Finished { subject: *subject, session, body })
     }
 
     /// Ends a finished session. If the log does not admit its signature, or the signature does not
@@ -455,16 +494,16 @@ impl Signing {
             Subject::Activation { .. } => false,
         };
         let over: Vec<SessionId> = self
-            .subjects
+            .sessions
             .iter()
-            .filter(|(_, subject)| of_group(subject))
+            .filter(|(_, open)| of_group(&open.subject))
             .map(|(session, _)| *session)
             .collect();
         over.into_iter().for_each(|session| self.end_session(session));
     }
 
     fn end_session(&mut self, session: SessionId) {
-        if let Some(subject) = self.subjects.remove(&session)
+        if let Some(Open { subject, .. }) = self.sessions.remove(&session)
             && let Some(roast) = self.efforts.get_mut(&subject)
         {
             roast.end(session);
@@ -514,7 +553,7 @@ impl Signing {
         }
         roast.rest(account, now, pause, MAX_DOUBLINGS);
         if roast.opened(session).is_none() {
-            self.subjects.remove(&session);
+            self.sessions.remove(&session);
         }
         self.reliability.suspect(&lost);
         self.due.insert(subject);
@@ -525,31 +564,25 @@ impl Signing {
 fn signed_body(
     subject: Subject,
     session: SessionId,
-    package: &Package,
+    (board, rounds): (&Board, &[Parts]),
     target: &Target<'_>,
     message: &[u8],
 ) -> Option<Body> {
-    let public = &target.public;
-    let signature =
-        sign::aggregate(public, &package.commitments, &package.shares(), message).ok()?;
-    sign::verify(public.verifying_key(), message, &signature).ok()?;
-    let signature = Base64(signature.to_bytes().to_vec());
+    let signature = board.combine(&target.public, message).ok()?;
+    let signature = Base64(signature.as_bytes().to_vec());
     Some(match subject {
         Subject::Activation { session } => Body::EpochStarted { session, signature },
         Subject::Request { request } => {
-            Body::Signature { request, session, signature, signers: records(package) }
+            Body::Signature { request, session, signature, signers: records(rounds) }
         }
     })
 }
 
-fn records(package: &Package) -> Vec<SignerRecord> {
-    package
-        .signed
-        .iter()
-        .filter_map(|(account, (commitments, _))| {
-            let (share, _) = package.shares.get(account)?;
-            let (commitments, share) = (commitments.clone(), share.clone());
-            Some(SignerRecord { account: account.clone(), commitments, share })
-        })
-        .collect()
+fn records(rounds: &[Parts]) -> Vec<SignerRecord> {
+    let signers = rounds.last().into_iter().flat_map(BTreeMap::keys);
+    let of = |account: &AccountName| SignerRecord {
+        account: account.clone(),
+        parts: rounds.iter().filter_map(|parts| parts.get(account).cloned()).collect(),
+    };
+    signers.map(of).collect()
 }

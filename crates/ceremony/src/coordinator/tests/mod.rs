@@ -297,10 +297,10 @@ fn garbage_from_members_and_strangers_changes_nothing() {
     let (mut coordinator, session) = invited(&mut log);
     let size = coordinator.state().size();
     let subject = Subject::Activation { session: SessionId::new([1; 32]) };
-    let commitments = log.commitments_of("ada", session, subject);
+    let part = log.first_part_of("ada", session, subject);
     let inputs = [
-        ("out", FromNode::Commitments { session, commitments: commitments.clone() }),
-        ("ada", FromNode::Commitments { session: crate::test_world::session(9), commitments }),
+        ("out", FromNode::Part { session, round: 1, part: part.clone() }),
+        ("ada", FromNode::Part { session: crate::test_world::session(9), round: 1, part }),
         ("ada", FromNode::Submit { entry: crate::encoding::Base64(b"{}".to_vec()) }),
         ("ada", FromNode::Cosign { size: u64::MAX, cosignature: "garbage".to_owned() }),
         ("ada", FromNode::Hello { after: u64::MAX, checkpoint: None }),

@@ -121,13 +121,17 @@ fn new_keys_of_a_signer_do_not_prevent_a_signature() {
     let subject = Subject::Request { request: requests[0] };
     let records = log.records(&[first.as_str(), second.as_str()], session, subject);
     for record in &records {
-        let commitments = record.commitments.clone();
-        let message = FromNode::Commitments { session, commitments };
+        let part = record.parts[0].clone();
+        let message = FromNode::Part { session, round: 1, part };
         tell(&mut coordinator, &mut log, Input::Received(record.account.clone(), message));
     }
     let record = records.into_iter().find(|record| record.account == first).unwrap();
-    let share =
-        FromNode::Share { session, share: record.share, size: 0, cosignature: String::new() };
+    let share = FromNode::Share {
+        session,
+        share: record.parts[1].clone(),
+        size: 0,
+        cosignature: String::new(),
+    };
     tell(&mut coordinator, &mut log, Input::Received(first.clone(), share));
 
     // It owes no answer, but its messages become invalid.
@@ -204,7 +208,7 @@ fn a_document_over_the_memory_limit_is_signed_anyway() {
     let effects = says_hello(&mut coordinator, &mut log, "ben", after);
     let effects = gives_long_documents(&mut coordinator, &mut log, effects, &long);
     let sessions = effects.iter().filter_map(|effect| match effect {
-        CoordinatorEffect::Send(to, FromCoordinator::Invite { session, subject })
+        CoordinatorEffect::Send(to, FromCoordinator::Invite { session, subject, .. })
             if *to == name("ada") =>
         {
             Some((*session, *subject))
@@ -214,9 +218,9 @@ fn a_document_over_the_memory_limit_is_signed_anyway() {
     let mut shares = Vec::new();
     for (session, subject) in sessions.collect::<Vec<_>>() {
         for record in log.records_over(&["ada", "ben"], session, subject, &long) {
-            let message = FromNode::Commitments { session, commitments: record.commitments };
+            let message = FromNode::Part { session, round: 1, part: record.parts[0].clone() };
             tell(&mut coordinator, &mut log, Input::Received(record.account.clone(), message));
-            shares.push((session, record.account, record.share));
+            shares.push((session, record.account, record.parts[1].clone()));
         }
     }
     assert_eq!(shares.len(), 2 * requests.len());
@@ -246,13 +250,17 @@ fn a_share_waits_while_its_document_is_unavailable() {
         (invitation(&effects).unwrap(), Subject::Request { request: requests[0] });
     let records = log.records_over(&["ada", "ben"], session, subject, &long);
     for record in &records {
-        let commitments = record.commitments.clone();
-        let message = FromNode::Commitments { session, commitments };
+        let part = record.parts[0].clone();
+        let message = FromNode::Part { session, round: 1, part };
         tell(&mut coordinator, &mut log, Input::Received(record.account.clone(), message));
     }
     for record in records {
-        let share =
-            FromNode::Share { session, share: record.share, size: 0, cosignature: String::new() };
+        let share = FromNode::Share {
+            session,
+            share: record.parts[1].clone(),
+            size: 0,
+            cosignature: String::new(),
+        };
         tell(&mut coordinator, &mut log, Input::Received(record.account, share));
     }
     let again = has_no_document(&mut coordinator, &mut log, requests[0]).unwrap();

@@ -22,7 +22,9 @@ use crate::message::{DeclineReason, FromCoordinator, FromNode};
 use crate::misbehaviour::{Misbehaviour, NotProved, Proved};
 use crate::names::{AccountName, EntryId, SessionId, Timestamp};
 use crate::signing::{SignedPart, SigningSession, Subject};
-use crate::test_world::{HOUR, NodeDisk, TestLog, board, checkpoint_of, name, secrets, session};
+use crate::test_world::{
+    FIRST, HOUR, NodeDisk, TestLog, board, checkpoint_of, name, secrets, session,
+};
 
 /// Ben's node with its disk, and the other end of its connection.
 struct Bench {
@@ -152,7 +154,11 @@ impl Bench {
     }
 
     fn invite(&mut self, session: SessionId, request: EntryId) -> Vec<NodeEffect> {
-        self.receive(FromCoordinator::Invite { session, subject: Subject::Request { request } })
+        self.receive(FromCoordinator::Invite {
+            session,
+            subject: Subject::Request { request },
+            signers: Vec::new(),
+        })
     }
 
     fn give_document(&mut self, request: EntryId) -> Vec<NodeEffect> {
@@ -169,9 +175,9 @@ impl Bench {
     fn package(
         &mut self,
         session: SessionId,
-        commitments: Vec<(AccountName, SignedPart)>,
+        parts: Vec<(AccountName, SignedPart)>,
     ) -> Vec<NodeEffect> {
-        self.receive(FromCoordinator::Package { session, commitments })
+        self.receive(FromCoordinator::Package { session, round: 1, parts })
     }
 
     /// How anyone with the log's key, this log and the document judges the proof.
@@ -196,10 +202,10 @@ impl Bench {
             subject,
             number: 0,
         };
-        let of_ada = self.log.commitments_of("ada", session, subject);
+        let of_ada = self.log.first_part_of("ada", session, subject);
         let key = secrets("ada").public().identity;
-        let commitments = context.open_commitments(&name("ada"), key, &of_ada).unwrap();
-        context.sign_commitments(&name(by), &secrets(by).identity, &commitments)
+        let commitments = context.open(&name("ada"), key, FIRST, &of_ada).unwrap().to_vec();
+        context.sign(&name(by), &secrets(by).identity, FIRST, commitments)
     }
 }
 
@@ -219,7 +225,7 @@ fn proof_in(effects: &[NodeEffect]) -> Option<Misbehaviour> {
 
 fn commitments(effects: &[NodeEffect]) -> Option<SignedPart> {
     effects.iter().find_map(|effect| match effect {
-        NodeEffect::Send(FromNode::Commitments { commitments, .. }) => Some(commitments.clone()),
+        NodeEffect::Send(FromNode::Part { part, .. }) => Some(part.clone()),
         _ => None,
     })
 }
@@ -302,8 +308,8 @@ fn nonces_serve_one_attempt_whatever_its_outcome() {
     let theirs = bench.commitments_of_ada(session(7), request);
     let other_session = bench.commitments_of_ada(session(8), request);
     let subject = Subject::Request { request };
-    let other_ours = bench.log.commitments_of("ben", session(7), subject);
-    let cyd = bench.log.commitments_of("cyd", session(7), subject);
+    let other_ours = bench.log.first_part_of("ben", session(7), subject);
+    let cyd = bench.log.first_part_of("cyd", session(7), subject);
     let (ada, ben) = (name("ada"), name("ben"));
     let wrong = [
         vec![(ada.clone(), other_session), (ben.clone(), ours.clone())],
@@ -538,6 +544,7 @@ fn a_key_is_activated_only_when_all_have_certified_it() {
     let invite = |number| FromCoordinator::Invite {
         session: session(number),
         subject: Subject::Activation { session: session(1) },
+        signers: Vec::new(),
     };
     assert_eq!(declined(&bench.receive(invite(7))), Some(DeclineReason::NotApproved));
     bench.log.certifies("ada").unwrap();

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::document::ToSign;
 use crate::entry::{MOST_SIGNATURES, Request, Role, SignerRecord};
+use crate::evidence;
 use crate::names::{AccountName, Digest, EntryId, GroupName, SessionId, Timestamp};
 use crate::policy::OutputFormat;
-use crate::signing::{SigningSession, Subject, add_up};
+use crate::signing::{SigningSession, Subject};
 use crate::state::model::group::Group;
 use crate::state::model::key::{GroupKey, Unable};
 use crate::state::model::request::{LoggedSignature, Refused, RequestState, Status};
@@ -295,7 +296,7 @@ impl IvnState {
         let (ivn, epoch, number) = (self.ivn, key.epoch, state.next_signature());
         let context = SigningSession { ivn, session, epoch, subject, number };
         let shown = self.check_signers(key, &context, signature, signers)?;
-        if signature.len() != 64 || !shown.iter().all(|name| state.approvals.contains(name)) {
+        if !shown.iter().all(|name| state.approvals.contains(name)) {
             return Err(Requests::Signers.into());
         }
         let index = self.size();
@@ -343,8 +344,11 @@ impl IvnState {
         }
     }
 
-    /// Returns the accounts in `signers`, if each signed commitments and a share for the same
-    /// package in this session, and the shares add up to the signature.
+    /// Returns the accounts in `signers`, if each signed its messages of all rounds of this
+    /// session, and their shares add up to the signature.
+    ///
+    /// Otherwise a coordinator could log a signature under the names of other members, with shares
+    /// from a failed session or shares that make no signature.
     fn check_signers(
         &self,
         key: &GroupKey,
@@ -352,28 +356,16 @@ impl IvnState {
         signature: &[u8],
         signers: &[SignerRecord],
     ) -> Result<Vec<AccountName>, Refusal> {
-        let mut commitments = BTreeMap::new();
         for record in signers {
-            let identifier = key.identifiers.get(&record.account).ok_or(Requests::Signers)?;
-            let identity = self.account(&record.account)?.keys.identity;
-            let theirs = context
-                .open_commitments(&record.account, identity, &record.commitments)
-                .map_err(|_| Requests::Signers)?;
-            if commitments.insert(*identifier, theirs).is_some() {
-                return Err(Requests::Signers.into());
-            }
+            key.identifiers.get(&record.account).ok_or(Requests::Signers)?;
+            self.account(&record.account)?;
         }
-        if commitments.len() < key.min_signers() {
-            return Err(Requests::Signers.into());
-        }
-        let package = context.package(&commitments);
-        let mut shares = Vec::with_capacity(signers.len());
-        for record in signers {
-            let identity = self.account(&record.account)?.keys.identity;
-            let share = context.open_share(&record.account, identity, package, &record.share);
-            shares.push(share.map_err(|_| Requests::Signers)?);
-        }
-        if !add_up(&shares, signature) {
+        let known = |account: &AccountName| {
+            Some((*key.identifiers.get(account)?, self.accounts.get(account)?.keys.identity))
+        };
+        let board = evidence::read(context, key.public.suite(), signers, known)
+            .map_err(|_| Requests::Signers)?;
+        if signers.len() < key.min_signers() || board.check(&key.public, None, signature).is_err() {
             return Err(Requests::Signers.into());
         }
         Ok(signers.iter().map(|record| record.account.clone()).collect())

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_protocol::keyshare::Posted;
-use quorate_protocol::sign::{self, Signature};
+use quorate_protocol::signing::{self, Signature};
 
 use crate::entry::AbortReason;
 use crate::names::{AccountName, Digest, GroupName, SessionId, Timestamp};
@@ -195,8 +195,9 @@ impl IvnState {
         });
         let (name, group) = self.running(session)?;
         let (record, public) = group.activation(ivn).ok_or(Sessions::SessionStep)?;
-        let signature = Signature::from_bytes(signature).map_err(|_| Sessions::BadSignature)?;
-        sign::verify(public.verifying_key(), &record.to_be_signed(), &signature)
+        let signature =
+            Signature::from_bytes(public.suite(), signature).map_err(|_| Sessions::BadSignature)?;
+        signing::verify(public.verifying_key(), &record.to_be_signed(), &signature)
             .map_err(|_| Sessions::BadSignature)?;
         let old = group.key.as_ref();
         if old.is_some_and(|old| old.public.verifying_key() != public.verifying_key()) {

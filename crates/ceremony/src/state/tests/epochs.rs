@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use curve25519_dalek::Scalar;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
-use quorate_protocol::sign;
+use quorate_protocol::signing;
 
 use crate::encoding::Base64;
 use crate::entry::{Body, Role, SignerRecord};
 use crate::names::{AccountName, EntryId};
 use crate::signing::{SigningSession, Subject};
 use crate::state::refusal::Requests;
-use crate::test_world::{TestLog, name, refused, secrets, session, some};
+use crate::test_world::{FIRST, TestLog, name, refused, secrets, session, share, some, start};
 
 const DOCUMENT: &[u8] = b"document";
 
@@ -113,41 +113,42 @@ fn signs(
     log: &mut TestLog,
     request: EntryId,
     set: &[Signer<'_>],
-) -> (Result<sign::Signature, sign::Error>, Vec<SignerRecord>) {
+) -> (Result<signing::Signature, signing::Error>, Vec<SignerRecord>) {
     let public = forged_public(set);
-    let (mut nonces, mut commitments) = (Vec::new(), BTreeMap::new());
+    let mut first = signing::Board::new(public.suite(), None).unwrap();
+    let mut runs = Vec::new();
     for (member, epoch) in set {
-        let (ours, announced) = sign::commit(&epoch.shares[*member], &mut log.rng).unwrap();
-        commitments.insert(epoch.shares[*member].identifier(), announced);
-        nonces.push(ours);
+        let package = &epoch.shares[*member];
+        let (run, announced) = start(package, &mut log.rng);
+        first.post(1, package.identifier(), &announced).unwrap();
+        runs.push(run);
     }
-    let (mut shares, mut records) = (BTreeMap::new(), Vec::new());
-    for ((member, epoch), ours) in set.iter().zip(nonces) {
+    first.fix_signers();
+    let mut board = first.clone();
+    let mut records = Vec::new();
+    for ((member, epoch), run) in set.iter().zip(runs) {
         let package = forged(&epoch.shares[*member]);
-        let share = sign::sign(ours, &package, &public, &commitments, DOCUMENT).unwrap();
+        let share = share(run, &package, &public, &first, DOCUMENT, &mut log.rng);
         let subject = Subject::Request { request };
         let (ivn, session) = (log.state.ivn(), session(9));
         let context = SigningSession { ivn, session, epoch: epoch.number, subject, number: 0 };
         let key = secrets(member.as_str()).identity;
-        let digest = context.package(&commitments);
-        records.push(SignerRecord {
-            account: (*member).clone(),
-            commitments: context.sign_commitments(
-                member,
-                &key,
-                &commitments[&package.identifier()],
-            ),
-            share: context.sign_share(member, &key, digest, &share),
-        });
-        shares.insert(package.identifier(), share);
+        let announced = first.rounds()[0][&package.identifier()].clone();
+        let parts = vec![
+            context.sign(member, &key, FIRST, announced),
+            context.sign(member, &key, context.place(&first), share.clone()),
+        ];
+        records.push(SignerRecord { account: (*member).clone(), parts });
+        board.post(2, package.identifier(), &share).unwrap();
     }
-    (sign::aggregate(&public, &commitments, &shares, DOCUMENT), records)
+    (board.combine(&public, DOCUMENT), records)
 }
 
 /// A signature entry with the sum of its signers' shares.
 fn entry(request: EntryId, signers: Vec<SignerRecord>) -> Body {
     let scalar = |record: &SignerRecord| {
-        Scalar::from_canonical_bytes(record.share.value_unverified().try_into().unwrap()).unwrap()
+        Scalar::from_canonical_bytes(record.parts[1].value_unverified().try_into().unwrap())
+            .unwrap()
     };
     let sum: Scalar = signers.iter().map(scalar).sum();
     let signature = Base64([[1; 32], sum.to_bytes()].concat());
@@ -190,7 +191,7 @@ fn shares_of_two_epochs_never_combine_whatever_changed() {
                 } else {
                     // The other signatures do not fail by accident. Old shares alone still make
                     // signatures, because a reshare does not revoke copies.
-                    sign::verify(new.public.verifying_key(), DOCUMENT, &signature.unwrap())
+                    signing::verify(new.public.verifying_key(), DOCUMENT, &signature.unwrap())
                         .unwrap();
                     if set[0].1.number == old.number {
                         let answer = log.coordinator_says(entry(request, records));

@@ -22,8 +22,8 @@ fn approved() -> (TestLog, EntryId) {
 fn signature(request: EntryId, signers: Vec<SignerRecord>) -> Body {
     let mut sum = Scalar::ZERO;
     for record in &signers {
-        let share = record.share.value_unverified();
-        sum += Scalar::from_canonical_bytes(share.try_into().unwrap()).unwrap();
+        let share = record.parts.get(1).and_then(|share| share.value_unverified().try_into().ok());
+        sum += share.map_or(Scalar::ZERO, |share| Scalar::from_canonical_bytes(share).unwrap());
     }
     let signature = Base64([[1; 32], sum.to_bytes()].concat());
     Body::Signature { request, session: session(7), signature, signers }
@@ -144,7 +144,11 @@ fn signers_messages_count_only_for_their_session_and_package() {
     let mixed = vec![good[0].clone(), other_set[1].clone()];
     let swapped = SignerRecord { account: good[1].account.clone(), ..good[0].clone() };
     let swapped = vec![good[0].clone(), swapped];
-    for signers in [other_session, other_request, mixed, swapped] {
+    let [mut less, mut more, mut reversed] = [good.clone(), good.clone(), good.clone()];
+    less[1].parts.pop();
+    more[1].parts.push(good[1].parts[1].clone());
+    reversed[1].parts.reverse();
+    for signers in [other_session, other_request, mixed, swapped, less, more, reversed] {
         assert_eq!(log.coordinator_says(signature(request, signers)), refused(Requests::Signers));
     }
 }
@@ -184,23 +188,17 @@ fn a_signature_by_the_most_signers_fits_one_entry() {
         number: 0,
     };
     let key = crate::test_world::secrets("ada");
-    let ada = crate::test_world::name("ada");
-    let commitments =
-        context.open_commitments(&ada, key.public().identity, &records[0].commitments);
-    let package = crate::names::Digest::new([0; 32]);
-    let bytes = quorate_protocol::sign::SignatureShare::from_bytes(&[1; 32]).unwrap();
+    let after = Some(crate::names::Digest::new([0; 32]));
+    let places = [crate::test_world::FIRST, crate::signing::Place { round: 2, after }];
+    let messages = [records[0].parts[0].value_unverified(), &[1; 32]];
     let signers: Vec<SignerRecord> = (0..crate::state::MOST_SIGNERS)
         .map(|number| {
             let account = crate::test_world::name(&format!("{number:0>63}"));
-            SignerRecord {
-                commitments: context.sign_commitments(
-                    &account,
-                    &key.identity,
-                    commitments.as_ref().unwrap(),
-                ),
-                share: context.sign_share(&account, &key.identity, package, &bytes),
-                account,
-            }
+            let sign = |(place, message): (_, &[u8])| {
+                context.sign(&account, &key.identity, place, message.to_vec())
+            };
+            let parts = places.into_iter().zip(messages).map(sign).collect();
+            SignerRecord { account, parts }
         })
         .collect();
     let statement = log.statement(crate::entry::Author::Coordinator, signature(request, signers));

@@ -8,10 +8,13 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::session::{ED25519, Key, id, ids, rng};
+use crate::Suite;
 use crate::keys::{KeyPackage, PublicKeyPackage};
 use crate::keyshare::{Error, MAX_PARTICIPANTS, Phase, Posted, SessionId};
 use crate::repair::{Board, Parameters, ParametersError, Run, Step};
-use crate::{Suite, sign};
+use crate::signing::{
+    Board as SigningBoard, Opening, Run as SigningRun, Step as SigningStep, verify,
+};
 
 /// A suite, min_signers, distinct identifiers of at least one more participant, and the order in
 /// which they help or recover.
@@ -25,19 +28,23 @@ fn any_group() -> impl Strategy<Value = (Suite, u16, Vec<u16>)> {
 
 /// Signs with these shares, and verifies.
 fn signs<'a>(public: &PublicKeyPackage, signers: impl Iterator<Item = &'a KeyPackage>) {
-    let (mut nonces, mut commitments) = (Vec::new(), BTreeMap::new());
+    let mut board = SigningBoard::new(public.suite(), None).unwrap();
+    let opening = Opening { session: SessionId([5; 32]), signers: None, message: None };
+    let mut runs = Vec::new();
     for package in signers {
-        let (secret, commitment) = sign::commit(package, &mut rng(3)).unwrap();
-        nonces.push((package, secret));
-        commitments.insert(package.identifier(), commitment);
+        let (run, message) = SigningRun::start(package, &opening, &mut rng(3)).unwrap();
+        board.post(1, package.identifier(), &message.to_all().unwrap()).unwrap();
+        runs.push((package, run));
     }
-    let mut shares = BTreeMap::new();
-    for (package, secret) in nonces {
-        let share = sign::sign(secret, package, public, &commitments, b"a contract").unwrap();
-        shares.insert(package.identifier(), share);
+    board.fix_signers();
+    let mut signed = board.clone();
+    for (package, run) in runs {
+        let step = run.advance(package, public, &board, Some(b"a contract"), &mut rng(3)).unwrap();
+        let SigningStep::Share(share) = step else { panic!("FROST has two rounds") };
+        signed.post(2, package.identifier(), &share).unwrap();
     }
-    let signature = sign::aggregate(public, &commitments, &shares, b"a contract").unwrap();
-    sign::verify(public.verifying_key(), b"a contract", &signature).unwrap();
+    let signature = signed.combine(public, b"a contract").unwrap();
+    verify(public.verifying_key(), b"a contract", &signature).unwrap();
 }
 
 proptest! {

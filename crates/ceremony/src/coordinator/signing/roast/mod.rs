@@ -6,18 +6,29 @@
 //! other session. Each session that does not finish therefore blocks at least one signer of its
 //! own, and max_signers − min_signers + 1 sessions are enough.
 //!
+//! A suite's protocol fixes the set of signers either after the first round, like FROST, or before
+//! it, like threshold ECDSA.
+//!
 //! ```text
-//!          open            min_signers have committed           all have delivered
-//! nothing ──────▶ Gathering ──────────────────────────▶ Signing ──────────────────▶ signature
-//!                  │    ▲                                  │
-//!             late │    │ ask others in                    │ late: open another session
-//!                  └────┘ the same session                 ▼ beside it; both may finish
+//! fixed after the first round:
+//!          open            min_signers have answered            all have answered
+//! nothing ──────▶ gathering ────────────────────────▶ round 2 ────────────────────▶ signature
+//!                  │    ▲                                │
+//!             late │    │ ask others in                  │ late: open another session
+//!                  └────┘ the same session               ▼ beside it; both may finish
+//!
+//! fixed before it:
+//!          open            all have answered                    all have answered
+//! nothing ──────▶ round 1 ──────────────────▶ round 2 ──▶ … ──────────────────────▶ signature
+//!                  │                           │          │
+//!                  ▼                           ▼          ▼ late: open another session
 //! ```
 //!
 //! - Upon min_signers signers that owe nothing, and no session on time: open a session.
-//! - Upon commitments from min_signers signers: continue with shares; the others are free again.
-//! - Upon a late answer in the first round: ask another signer in the same session.
-//! - Upon a late answer in the second round: open another session in parallel. The late one still
+//! - Upon answers from all signers of a round: begin the next one. While the signers are not fixed,
+//!   min_signers answers are enough; the others are free again.
+//! - Upon a late answer while the signers are not fixed: ask another signer in the same session.
+//! - Upon a late answer of a fixed signer: open another session in parallel. The late one still
 //!   finishes if its answers come first.
 //! - Upon a signer that declines, answers wrongly or disconnects: end the sessions that need its
 //!   nonces. A signer that declined or answered wrongly rests for a pause that doubles.
@@ -30,15 +41,18 @@
 //! - The paper's signers send the commitments for their next session along with a share. Here they
 //!   send commitments for one session at a time, because a signer's message names its session. A
 //!   signer that is silent when asked is replaced in the same session, so it costs no session.
+//! - The paper's signers are fixed after the first round. Where they are fixed before it, a signer
+//!   that is silent when asked costs a session, as one that is silent later does. A signer that has
+//!   answered is free until the next round begins, because a signer that blocks the round must not
+//!   keep it. So a session that was late and continues can ask a signer for an answer that owes one
+//!   in another session. This costs time, but no session: a new session is opened only when all are
+//!   late, and an honest signer answers in each.
 //! - Signers rest, and the caller orders them by reliability. The paper treats all alike.
 //!
 //! Nothing here is secret, and nobody has to trust it: a node signs what its own log permits, in as
 //! many sessions as it is invited to.
 
 use std::collections::{BTreeMap, BTreeSet};
-
-use quorate_protocol::Identifier;
-use quorate_protocol::sign::{Commitments, SignatureShare};
 
 use crate::names::{AccountName, SessionId, Timestamp};
 use crate::signing::SignedPart;
@@ -62,18 +76,18 @@ struct Rest {
 #[derive(Debug)]
 struct Session {
     opened: Timestamp,
-    stage: Stage,
+    /// The number of rounds of the protocol.
+    last: usize,
+    /// `None` while any signer may answer: in the first round of some protocols.
+    signers: Option<BTreeSet<AccountName>>,
+    /// The signers that owe an answer in the present round.
+    asked: BTreeMap<AccountName, Asked>,
+    /// The answers in all rounds so far. The last one is the present round.
+    rounds: Vec<Parts>,
 }
 
-#[derive(Debug)]
-enum Stage {
-    /// Any signer may send commitments.
-    Gathering { asked: BTreeMap<AccountName, Asked>, commitments: Committed },
-    /// The signers whose commitments came first send shares.
-    Signing(Package),
-}
-
-pub(super) type Committed = BTreeMap<AccountName, (SignedPart, Commitments)>;
+/// The answers of one round.
+pub(super) type Parts = BTreeMap<AccountName, SignedPart>;
 
 /// A question that waits for its answer.
 #[derive(Clone, Copy, Debug)]
@@ -82,15 +96,12 @@ struct Asked {
     late: bool,
 }
 
-/// The second round of a session: a set of commitments, and the shares made for it.
+/// A question of a round: for the first message, or for the message that follows these.
 #[derive(Debug)]
-pub(super) struct Package {
-    pub(super) signers: BTreeMap<AccountName, Identifier>,
-    pub(super) signed: Committed,
-    pub(super) commitments: BTreeMap<Identifier, Commitments>,
-    pub(super) shares: BTreeMap<AccountName, (SignedPart, SignatureShare)>,
-    sent: Timestamp,
-    late: bool,
+pub(super) struct Round<'a> {
+    pub(super) signers: &'a BTreeSet<AccountName>,
+    /// The messages of all signers in the round before.
+    pub(super) parts: &'a Parts,
 }
 
 #[derive(Debug, Eq, PartialEq)]
@@ -106,29 +117,25 @@ impl Roast {
     /// Returns what to do next, with `free` signers that are ready and owe nothing.
     pub(super) fn next(&self, min_signers: usize, free: usize) -> Next {
         for (id, session) in &self.sessions {
-            if let Stage::Gathering { asked, commitments } = &session.stage {
-                let hoped = asked.values().filter(|asked| !asked.late).count() + commitments.len();
-                let lacking = min_signers.saturating_sub(hoped);
+            if session.signers.is_none() {
+                let on_time = session.asked.values().filter(|asked| !asked.late).count();
+                let lacking = min_signers.saturating_sub(on_time + session.answered());
                 return if lacking == 0 { Next::Wait } else { Next::Ask(*id, lacking) };
             }
         }
-        let under_way = self
-            .sessions
-            .values()
-            .any(|session| matches!(&session.stage, Stage::Signing(package) if !package.late));
+        let under_way =
+            self.sessions.values().any(|session| session.signers.is_some() && !session.is_late());
         if under_way || free < min_signers { Next::Wait } else { Next::Open }
     }
 
     /// Whether `account` owes no answer, is not resting, and is not in the session that gathers
-    /// commitments.
+    /// signers.
     pub(super) fn is_free(&self, account: &AccountName, now: Timestamp) -> bool {
         let rests = self.resting.get(account).is_some_and(|rest| now < rest.until);
         !rests
-            && !self.sessions.values().any(|session| match &session.stage {
-                Stage::Gathering { asked, commitments } => {
-                    asked.contains_key(account) || commitments.contains_key(account)
-                }
-                Stage::Signing(package) => package.owes(account),
+            && !self.sessions.values().any(|session| {
+                session.asked.contains_key(account)
+                    || (session.signers.is_none() && session.has_answered(account))
             })
     }
 
@@ -136,114 +143,94 @@ impl Roast {
         self.failures.get(account).copied().unwrap_or(0)
     }
 
-    pub(super) fn open(&mut self, id: SessionId, now: Timestamp) {
-        let stage = Stage::Gathering { asked: BTreeMap::new(), commitments: BTreeMap::new() };
-        self.sessions.insert(id, Session { opened: now, stage });
+    /// Opens a session of a protocol with so many rounds. If `signers` fixes who signs, they are
+    /// all asked for their first messages.
+    pub(super) fn open(
+        &mut self,
+        id: SessionId,
+        rounds: usize,
+        signers: Option<BTreeSet<AccountName>>,
+        now: Timestamp,
+    ) {
+        let asked = ask_all(signers.iter().flatten(), now);
+        let session =
+            Session { opened: now, last: rounds, signers, asked, rounds: vec![Parts::new()] };
+        self.sessions.insert(id, session);
     }
 
+    /// Asks another signer for its first message, in a session whose signers are not fixed.
     pub(super) fn ask(&mut self, id: SessionId, account: AccountName, now: Timestamp) {
-        if let Some(Stage::Gathering { asked, .. }) = self.stage(id) {
-            asked.insert(account, Asked { at: now, late: false });
+        if let Some(session) = self.sessions.get_mut(&id)
+            && session.signers.is_none()
+        {
+            session.asked.insert(account, Asked { at: now, late: false });
         }
     }
 
-    fn stage(&mut self, id: SessionId) -> Option<&mut Stage> {
-        Some(&mut self.sessions.get_mut(&id)?.stage)
+    /// Whether this signer owes an answer in the present round of this session.
+    pub(super) fn awaits(&self, id: SessionId, account: &AccountName) -> bool {
+        self.sessions.get(&id).is_some_and(|session| session.asked.contains_key(account))
     }
 
-    pub(super) fn awaits_commitments(&self, id: SessionId, account: &AccountName) -> bool {
-        let stage = self.sessions.get(&id).map(|session| &session.stage);
-        matches!(stage, Some(Stage::Gathering { asked, .. }) if asked.contains_key(account))
-    }
-
-    /// Adds commitments that the session waits for. Returns how long they took.
-    pub(super) fn committed(
-        &mut self,
-        id: SessionId,
-        account: &AccountName,
-        signed: (SignedPart, Commitments),
-        now: Timestamp,
-    ) -> Option<u64> {
-        let Some(Stage::Gathering { asked, commitments }) = self.stage(id) else { return None };
-        let question = asked.remove(account)?;
-        commitments.insert(account.clone(), signed);
-        Some(now.0.saturating_sub(question.at.0))
-    }
-
-    /// Begins the second round if `min_signers` have committed. The other signers are free again.
-    pub(super) fn complete(
-        &mut self,
-        id: SessionId,
-        min_signers: usize,
-        identify: impl Fn(&AccountName) -> Option<Identifier>,
-        now: Timestamp,
-    ) -> Option<&Package> {
-        let stage = self.stage(id)?;
-        let Stage::Gathering { commitments, .. } = stage else { return None };
-        if commitments.len() < min_signers {
-            return None;
-        }
-        let signed = std::mem::take(commitments);
-        let signers: BTreeMap<_, _> = signed
-            .keys()
-            .filter_map(|account| Some((account.clone(), identify(account)?)))
-            .collect();
-        let commitments = signers
-            .iter()
-            .filter_map(|(account, id)| Some((*id, signed.get(account)?.1.clone())))
-            .collect();
-        let shares = BTreeMap::new();
-        *stage = Stage::Signing(Package {
-            signers,
-            signed,
-            commitments,
-            shares,
-            sent: now,
-            late: false,
-        });
-        self.package(id)
-    }
-
-    pub(super) fn package(&self, id: SessionId) -> Option<&Package> {
-        match &self.sessions.get(&id)?.stage {
-            Stage::Signing(package) => Some(package),
-            Stage::Gathering { .. } => None,
-        }
-    }
-
-    /// Adds a verified share. Returns how long it took. A signer that delivers is not at fault any
-    /// more.
+    /// Adds a verified answer that the session waits for. Returns how long it took. A signer that
+    /// delivers its share is not at fault any more.
     pub(super) fn delivered(
         &mut self,
         id: SessionId,
         account: &AccountName,
-        share: (SignedPart, SignatureShare),
+        part: SignedPart,
         now: Timestamp,
     ) -> Option<u64> {
-        let Some(Stage::Signing(package)) = self.stage(id) else { return None };
-        package.shares.insert(account.clone(), share);
-        let took = now.0.saturating_sub(package.sent.0);
-        self.resting.remove(account);
-        Some(took)
+        let session = self.sessions.get_mut(&id)?;
+        let question = session.asked.remove(account)?;
+        let is_share = session.is_in_last_round();
+        session.rounds.last_mut()?.insert(account.clone(), part);
+        if is_share {
+            self.resting.remove(account);
+        }
+        Some(now.0.saturating_sub(question.at.0))
+    }
+
+    /// Begins the next round if the present one is complete. Signers that are not needed are free
+    /// again.
+    pub(super) fn next_round(
+        &mut self,
+        id: SessionId,
+        min_signers: usize,
+        now: Timestamp,
+    ) -> Option<Round<'_>> {
+        let session = self.sessions.get_mut(&id)?;
+        let is_complete = match &session.signers {
+            None => session.answered() >= min_signers,
+            Some(_) => session.asked.is_empty(),
+        };
+        if !is_complete || session.is_in_last_round() {
+            return None;
+        }
+        let Session { signers, asked, rounds, .. } = session;
+        let answered = rounds.last()?.keys();
+        let signers = &*signers.get_or_insert_with(|| answered.cloned().collect());
+        *asked = ask_all(signers, now);
+        rounds.push(Parts::new());
+        let parts = rounds.iter().nth_back(1)?;
+        Some(Round { signers, parts })
+    }
+
+    /// The messages of all rounds, once all signers have delivered their shares.
+    pub(super) fn finished(&self, id: SessionId) -> Option<&[Parts]> {
+        let session = self.sessions.get(&id)?;
+        let is_over = session.is_in_last_round() && session.asked.is_empty();
+        (is_over && session.signers.is_some()).then_some(&session.rounds)
     }
 
     /// The time for answers is over, so other signers are asked too. Returns the late signers, once
     /// for each question.
     pub(super) fn overdue(&mut self, id: SessionId) -> BTreeSet<AccountName> {
         let mut signers = BTreeSet::new();
-        match self.stage(id) {
-            Some(Stage::Gathering { asked, .. }) => {
-                for (account, asked) in asked.iter_mut().filter(|(_, asked)| !asked.late) {
-                    asked.late = true;
-                    signers.insert(account.clone());
-                }
-            }
-            Some(Stage::Signing(package)) if !package.late => {
-                package.late = true;
-                let owing = package.signers.keys().filter(|account| package.owes(account));
-                signers.extend(owing.cloned());
-            }
-            Some(Stage::Signing(_)) | None => {}
+        let asked = self.sessions.get_mut(&id).map(|session| &mut session.asked);
+        for (account, asked) in asked.into_iter().flatten().filter(|(_, asked)| !asked.late) {
+            asked.late = true;
+            signers.insert(account.clone());
         }
         self.note(signers)
     }
@@ -251,11 +238,10 @@ impl Roast {
     /// A signer declined, or its answer was wrong. A session that needs it ends. Returns the signer
     /// if it was in the session.
     pub(super) fn lost(&mut self, id: SessionId, account: &AccountName) -> BTreeSet<AccountName> {
-        let declined = match self.stage(id) {
-            Some(Stage::Gathering { asked, .. }) => asked.remove(account).is_some(),
-            Some(Stage::Signing(_)) | None => false,
-        };
-        if declined {
+        if let Some(session) = self.sessions.get_mut(&id)
+            && session.signers.is_none()
+            && session.asked.remove(account).is_some()
+        {
             return self.note(BTreeSet::from([account.clone()]));
         }
         self.unusable(id, account)
@@ -263,13 +249,7 @@ impl Roast {
 
     /// Ends a session that needs this signer's nonces.
     fn unusable(&mut self, id: SessionId, account: &AccountName) -> BTreeSet<AccountName> {
-        let needs = self.sessions.get(&id).is_some_and(|session| match &session.stage {
-            Stage::Gathering { asked, commitments } => {
-                asked.contains_key(account) || commitments.contains_key(account)
-            }
-            Stage::Signing(package) => package.owes(account),
-        });
-        if !needs {
+        if !self.sessions.get(&id).is_some_and(|session| session.needs(account)) {
             return BTreeSet::new();
         }
         self.sessions.remove(&id);
@@ -293,12 +273,7 @@ impl Roast {
     /// session did.
     pub(super) fn disowned(&mut self, account: &AccountName) -> BTreeSet<AccountName> {
         let before = self.sessions.len();
-        self.sessions.retain(|_, session| match &session.stage {
-            Stage::Gathering { asked, commitments } => {
-                !asked.contains_key(account) && !commitments.contains_key(account)
-            }
-            Stage::Signing(package) => !package.signers.contains_key(account),
-        });
+        self.sessions.retain(|_, session| !session.involved().any(|name| name == account));
         let ended = self.sessions.len() < before;
         self.note(ended.then(|| account.clone()).into_iter().collect())
     }
@@ -306,14 +281,7 @@ impl Roast {
     /// Only these accounts may sign any more. Ends every session that asked another one, which is
     /// nobody's fault.
     pub(super) fn keep_only(&mut self, accounts: &BTreeSet<AccountName>) {
-        self.sessions.retain(|_, session| match &session.stage {
-            Stage::Gathering { asked, commitments } => {
-                asked.keys().chain(commitments.keys()).all(|account| accounts.contains(account))
-            }
-            Stage::Signing(package) => {
-                package.signers.keys().all(|account| accounts.contains(account))
-            }
-        });
+        self.sessions.retain(|_, session| session.involved().all(|name| accounts.contains(name)));
     }
 
     /// Does not ask this signer for `pause` the first time, and each time twice as long, up to
@@ -349,17 +317,7 @@ impl Roast {
     }
 
     pub(super) fn awaited(&self) -> BTreeSet<&AccountName> {
-        self.sessions
-            .values()
-            .flat_map(|session| -> Box<dyn Iterator<Item = &AccountName>> {
-                match &session.stage {
-                    Stage::Gathering { asked, .. } => Box::new(asked.keys()),
-                    Stage::Signing(package) => {
-                        Box::new(package.signers.keys().filter(|account| package.owes(account)))
-                    }
-                }
-            })
-            .collect()
+        self.sessions.values().flat_map(|session| session.asked.keys()).collect()
     }
 
     fn note(&mut self, signers: BTreeSet<AccountName>) -> BTreeSet<AccountName> {
@@ -371,20 +329,45 @@ impl Roast {
     }
 }
 
-impl Package {
-    fn owes(&self, account: &AccountName) -> bool {
-        self.signers.contains_key(account) && !self.shares.contains_key(account)
+fn ask_all<'a>(
+    signers: impl IntoIterator<Item = &'a AccountName>,
+    now: Timestamp,
+) -> BTreeMap<AccountName, Asked> {
+    let ask = |account: &AccountName| (account.clone(), Asked { at: now, late: false });
+    signers.into_iter().map(ask).collect()
+}
+
+impl Session {
+    fn is_in_last_round(&self) -> bool {
+        self.rounds.len() >= self.last
     }
 
-    pub(super) fn is_complete(&self) -> bool {
-        self.shares.len() == self.signers.len()
+    fn is_late(&self) -> bool {
+        self.asked.values().any(|asked| asked.late)
     }
 
-    pub(super) fn shares(&self) -> BTreeMap<Identifier, SignatureShare> {
-        self.shares
-            .iter()
-            .filter_map(|(account, (_, share))| Some((*self.signers.get(account)?, share.clone())))
-            .collect()
+    /// How many signers have answered in the present round.
+    fn answered(&self) -> usize {
+        self.rounds.last().map_or(0, BTreeMap::len)
+    }
+
+    fn has_answered(&self, account: &AccountName) -> bool {
+        self.rounds.last().is_some_and(|parts| parts.contains_key(account))
+    }
+
+    /// Whether the session cannot finish without this signer's nonces.
+    fn needs(&self, account: &AccountName) -> bool {
+        let is_signer = match &self.signers {
+            None => self.has_answered(account),
+            Some(signers) => signers.contains(account) && !self.is_in_last_round(),
+        };
+        is_signer || self.asked.contains_key(account)
+    }
+
+    /// Everyone that the session has asked, and still needs.
+    fn involved(&self) -> impl Iterator<Item = &AccountName> {
+        let answered = self.rounds.iter().flat_map(BTreeMap::keys);
+        self.asked.keys().chain(self.signers.iter().flatten()).chain(answered)
     }
 }
 

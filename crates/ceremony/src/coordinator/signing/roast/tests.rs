@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_protocol::Identifier;
-use quorate_protocol::sign::{Commitments, SignatureShare};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{RngCore as _, SeedableRng as _};
 
@@ -28,43 +26,42 @@ enum Conduct {
 struct Question {
     session: SessionId,
     to: AccountName,
-    share: bool,
+}
+
+/// How many rounds a protocol has, and when its signers are fixed.
+#[derive(Clone, Copy, Debug)]
+enum Protocol {
+    /// Two rounds, and fixed after the first.
+    LikeFrost,
+    /// Three rounds, and fixed before the first.
+    LikeEcdsa,
 }
 
 struct Trial {
+    protocol: Protocol,
     roast: Roast,
     min_signers: usize,
     conduct: BTreeMap<AccountName, Conduct>,
     pending: Vec<Question>,
     rng: ChaCha20Rng,
-    part: (SignedPart, Commitments),
+    part: SignedPart,
     opened: u8,
-    /// Sessions that got to the second round.
-    packages: usize,
+    /// Sessions whose signers were fixed.
+    fixed: usize,
 }
 
-fn commitments() -> (SignedPart, Commitments) {
-    let mut log = TestLog::keyed();
+fn part() -> SignedPart {
     let subject = Subject::Activation { session: session(1) };
-    let signed = log.commitments_of("ada", session(7), subject);
-    let context = crate::signing::SigningSession {
-        ivn: log.state.ivn(),
-        session: session(7),
-        epoch: log.state.epoch_of(subject).unwrap_or(1),
-        subject,
-        number: 0,
-    };
-    let key = crate::test_world::secrets("ada").public().identity;
-    let opened = context.open_commitments(&crate::test_world::name("ada"), key, &signed).unwrap();
-    (signed, opened)
+    TestLog::keyed().first_part_of("ada", session(7), subject)
 }
 
 impl Trial {
     fn new(
         seed: u64,
+        protocol: Protocol,
         min_signers: usize,
         conduct: &[Conduct],
-        part: (SignedPart, Commitments),
+        part: SignedPart,
     ) -> Self {
         let conduct = conduct
             .iter()
@@ -72,6 +69,7 @@ impl Trial {
             .map(|(number, conduct)| (format!("m{number}").parse().unwrap(), *conduct))
             .collect();
         Self {
+            protocol,
             roast: Roast::default(),
             min_signers,
             conduct,
@@ -79,7 +77,7 @@ impl Trial {
             rng: ChaCha20Rng::seed_from_u64(seed),
             part,
             opened: 0,
-            packages: 0,
+            fixed: 0,
         }
     }
 
@@ -92,29 +90,39 @@ impl Trial {
             let mut free: Vec<AccountName> =
                 self.conduct.keys().filter(|name| self.roast.is_free(name, now)).cloned().collect();
             free.sort_by_key(|name| self.roast.failures(name));
-            let (id, count) = match self.roast.next(self.min_signers, free.len()) {
+            let next = self.roast.next(self.min_signers, free.len());
+            let (id, count) = match next {
                 Next::Wait => return,
                 Next::Ask(id, count) => (id, count),
                 Next::Open => {
                     self.opened += 1;
-                    let id = SessionId::new([self.opened; 32]);
-                    self.roast.open(id, now);
-                    (id, self.min_signers)
+                    (SessionId::new([self.opened; 32]), self.min_signers)
                 }
             };
             if free.is_empty() {
                 return;
             }
-            for to in free.into_iter().take(count) {
+            free.truncate(count);
+            if next == Next::Open {
+                match self.protocol {
+                    Protocol::LikeFrost => self.roast.open(id, 2, None, now),
+                    Protocol::LikeEcdsa => {
+                        assert_eq!(free.len(), self.min_signers);
+                        self.fixed += 1;
+                        self.roast.open(id, 3, Some(free.iter().cloned().collect()), now);
+                    }
+                }
+            }
+            for to in free {
                 self.roast.ask(id, to.clone(), now);
-                self.pending.push(Question { session: id, to, share: false });
+                self.pending.push(Question { session: id, to });
             }
         }
     }
 
     /// Answers one question or not. Returns whether a signature is complete.
     fn answer(&mut self, question: &Question, now: Timestamp) -> bool {
-        let Question { session, to, share } = question;
+        let Question { session, to } = question;
         if self.conduct[to] == Conduct::Hostile {
             match self.rng.next_u32() % 5 {
                 0 => {}
@@ -134,23 +142,23 @@ impl Trial {
                 }
             }
         }
-        if *share {
-            let value = SignatureShare::from_bytes(&[1; 32]).unwrap();
-            self.roast.delivered(*session, to, (self.part.0.clone(), value), now);
-            return self.roast.package(*session).is_some_and(super::Package::is_complete);
+        if self.roast.delivered(*session, to, self.part.clone(), now).is_none() {
+            return false;
         }
-        self.roast.committed(*session, to, self.part.clone(), now);
-        let names: Vec<AccountName> = self.conduct.keys().cloned().collect();
-        let identify = |account: &AccountName| {
-            let position = names.iter().position(|name| name == account)?;
-            Identifier::try_from(u16::try_from(position + 1).ok()?).ok()
-        };
-        if let Some(package) = self.roast.complete(*session, self.min_signers, identify, now) {
-            assert_eq!(package.signers.len(), self.min_signers);
-            self.packages += 1;
-            let signers: Vec<AccountName> = package.signers.keys().cloned().collect();
-            let ask = |to| Question { session: *session, to, share: true };
-            self.pending.extend(signers.into_iter().map(ask));
+        if let Some(rounds) = self.roast.finished(*session) {
+            let signers = rounds.iter().map(|parts| parts.keys().collect::<Vec<_>>());
+            let signers: BTreeSet<_> = signers.collect();
+            assert_eq!(signers.len(), 1, "the same signers in all rounds");
+            return true;
+        }
+        if let Some(round) = self.roast.next_round(*session, self.min_signers, now) {
+            assert_eq!(round.signers.len(), self.min_signers);
+            assert!(round.signers.iter().eq(round.parts.keys()));
+            let ask = |to: &AccountName| Question { session: *session, to: to.clone() };
+            self.pending.extend(round.signers.iter().map(ask));
+            if matches!(self.protocol, Protocol::LikeFrost) {
+                self.fixed += 1;
+            }
         }
         false
     }
@@ -184,36 +192,40 @@ impl Trial {
         false
     }
 
-    /// ROAST's invariant: no signer owes two answers.
+    /// ROAST's invariant: no signer owes two answers. Where the signers are fixed before the first
+    /// round, a session that continues late may ask a signer that owes another answer.
     fn owes_once(&self) {
         let mut owing = BTreeSet::new();
         for session in self.roast.sessions.values() {
-            let owes: Vec<&AccountName> = match &session.stage {
-                super::Stage::Gathering { asked, .. } => asked.keys().collect(),
-                super::Stage::Signing(package) => {
-                    package.signers.keys().filter(|account| package.owes(account)).collect()
-                }
-            };
-            for account in owes {
+            let continues = session.signers.is_some() && session.rounds.len() > 1;
+            if matches!(self.protocol, Protocol::LikeEcdsa) && continues {
+                continue;
+            }
+            for account in session.asked.keys() {
                 assert!(owing.insert(account), "{account} owes answers in two sessions");
             }
         }
     }
 }
 
-/// All groups of up to six members, with as many hostile members as possible.
+/// All groups of up to six members, with as many hostile members as possible, for each protocol.
 fn trials(others: Conduct) -> impl Iterator<Item = (Trial, usize)> {
-    let part = commitments();
-    (0..40_u64).flat_map(move |seed| {
+    let part = part();
+    let protocols = [Protocol::LikeFrost, Protocol::LikeEcdsa];
+    protocols.into_iter().flat_map(move |protocol| {
         let part = part.clone();
-        (2..=6_usize).flat_map(move |members| {
+        (0..40_u64).flat_map(move |seed| {
             let part = part.clone();
-            (2..=members).map(move |min_signers| {
-                let hostile = members - min_signers;
-                let conduct: Vec<Conduct> = (0..members)
-                    .map(|number| if number < hostile { Conduct::Hostile } else { others })
-                    .collect();
-                (Trial::new(seed, min_signers, &conduct, part.clone()), hostile)
+            (2..=6_usize).flat_map(move |members| {
+                let part = part.clone();
+                (2..=members).map(move |min_signers| {
+                    let hostile = members - min_signers;
+                    let conduct: Vec<Conduct> = (0..members)
+                        .map(|number| if number < hostile { Conduct::Hostile } else { others })
+                        .collect();
+                    let trial = Trial::new(seed, protocol, min_signers, &conduct, part.clone());
+                    (trial, hostile)
+                })
             })
         })
     })
@@ -223,8 +235,12 @@ fn trials(others: Conduct) -> impl Iterator<Item = (Trial, usize)> {
 fn prompt_signers_need_one_session_more_than_hostile_signers() {
     for (mut trial, hostile) in trials(Conduct::Prompt) {
         assert!(trial.run(), "{:?}", trial.roast);
-        let (sessions, members) = (trial.packages, trial.conduct.len());
-        assert!(sessions <= hostile + 1, "{sessions} sessions, {hostile} hostile of {members}");
+        let (sessions, members) = (trial.fixed, trial.conduct.len());
+        let protocol = trial.protocol;
+        assert!(
+            sessions <= hostile + 1,
+            "{protocol:?}: {sessions} sessions, {hostile} hostile of {members}"
+        );
     }
 }
 
@@ -259,18 +275,18 @@ fn names(list: [&str; 2]) -> [AccountName; 2] {
 fn gathering() -> (Roast, SessionId, AccountName, AccountName) {
     let mut roast = Roast::default();
     let ([ada, ben], id, now) = (names(["ada", "ben"]), SessionId::new([1; 32]), Timestamp(1));
-    roast.open(id, now);
+    roast.open(id, 2, None, now);
     roast.ask(id, ada.clone(), now);
     roast.ask(id, ben.clone(), now);
-    roast.committed(id, &ada, commitments(), now).unwrap();
+    roast.delivered(id, &ada, part(), now).unwrap();
     (roast, id, ada, ben)
 }
 
 #[test]
-fn commitments_are_awaited_from_signers_that_were_asked() {
+fn answers_are_awaited_from_signers_that_were_asked() {
     let (roast, id, ada, ben) = gathering();
-    assert!(roast.awaits_commitments(id, &ben) && !roast.awaits_commitments(id, &ada));
-    assert!(!roast.awaits_commitments(SessionId::new([2; 32]), &ben));
+    assert!(roast.awaits(id, &ben) && !roast.awaits(id, &ada));
+    assert!(!roast.awaits(SessionId::new([2; 32]), &ben));
 }
 
 #[test]
@@ -298,12 +314,52 @@ fn a_session_ends_with_the_keys_of_a_signer_that_has_delivered() {
 #[test]
 fn late_signers_are_reported_once() {
     let (mut roast, id, _, ben) = gathering();
-    roast.committed(id, &ben, commitments(), Timestamp(1)).unwrap();
-    let identify =
-        |name: &AccountName| Identifier::try_from(u16::from(name.as_str() == "ben") + 1).ok();
-    assert!(
-        roast.complete(id, 2, identify, Timestamp(2)).is_some_and(|package| !package.is_complete())
-    );
+    roast.delivered(id, &ben, part(), Timestamp(1)).unwrap();
+    assert!(roast.next_round(id, 2, Timestamp(2)).is_some());
+    assert!(roast.finished(id).is_none());
     assert_eq!(roast.overdue(id), names(["ada", "ben"]).into());
     assert_eq!(roast.overdue(id), BTreeSet::new());
+}
+
+/// A session of ada and ben, fixed before the first of three rounds: ada has answered.
+fn fixed() -> (Roast, SessionId, AccountName, AccountName) {
+    let mut roast = Roast::default();
+    let ([ada, ben], id, now) = (names(["ada", "ben"]), SessionId::new([1; 32]), Timestamp(1));
+    roast.open(id, 3, Some([ada.clone(), ben.clone()].into()), now);
+    roast.delivered(id, &ada, part(), now).unwrap();
+    (roast, id, ada, ben)
+}
+
+#[test]
+fn fixed_signers_are_not_replaced_but_tried_beside() {
+    let (mut roast, id, ada, ben) = fixed();
+    assert_eq!(roast.next(2, 2), Next::Wait);
+    assert!(roast.next_round(id, 2, Timestamp(2)).is_none(), "ben has not answered");
+    roast.ask(id, "cyd".parse().unwrap(), Timestamp(2));
+    assert_eq!(roast.awaited(), BTreeSet::from([&ben]));
+    assert_eq!(roast.overdue(id), BTreeSet::from([ben.clone()]));
+    assert_eq!((roast.next(2, 1), roast.next(2, 2)), (Next::Wait, Next::Open));
+    assert!(roast.is_free(&ada, Timestamp(2)) && !roast.is_free(&ben, Timestamp(2)));
+    roast.delivered(id, &ben, part(), Timestamp(3)).unwrap();
+    let round = roast.next_round(id, 2, Timestamp(3)).unwrap();
+    assert_eq!(round.signers, &BTreeSet::from([ada, ben]));
+}
+
+#[test]
+fn a_fixed_session_needs_a_signer_until_its_share() {
+    for round in [1, 2, 3] {
+        let (mut roast, id, ada, ben) = fixed();
+        for _ in 1..round {
+            roast.delivered(id, &ben, part(), Timestamp(2)).unwrap();
+            roast.next_round(id, 2, Timestamp(2)).unwrap();
+            roast.delivered(id, &ada, part(), Timestamp(2)).unwrap();
+        }
+        let is_last = round == 3;
+        assert_eq!(roast.gone(&ada).is_empty(), is_last, "in round {round}");
+        assert_eq!(roast.opened(id).is_some(), is_last);
+        assert!(roast.finished(id).is_none());
+    }
+    let (mut roast, id, ..) = fixed();
+    assert_eq!(roast.lost(id, &"ben".parse().unwrap()).len(), 1);
+    assert!(roast.opened(id).is_none(), "ben declined");
 }

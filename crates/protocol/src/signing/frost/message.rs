@@ -1,30 +1,12 @@
-//! What signers exchange, and the signature: public values with one encoding each.
+//! What FROST's signers exchange: public values with one encoding each.
 
 use std::fmt;
 
-use curve25519_dalek::scalar::Scalar;
 use frost_ed25519::{round1, round2};
 
-use crate::curve::Curve;
-use crate::curve::edwards25519::{Edwards25519, is_small_order};
+use crate::signing::error::EncodingError;
 
-/// The bytes are not a value of the expected kind.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the messages say it")]
-pub enum EncodingError {
-    /// They are too few or too many.
-    #[error("has {actual} bytes instead of {expected}")]
-    Length { expected: usize, actual: usize },
-    /// A point is not canonically encoded, not on the curve, or not of prime order.
-    #[error("contains an invalid point")]
-    Point,
-    /// A scalar is not below the group order.
-    #[error("contains a scalar that is out of range")]
-    Scalar,
-}
-
-fn exactly<const N: usize>(bytes: &[u8]) -> Result<&[u8; N], EncodingError> {
+pub(super) fn exactly<const N: usize>(bytes: &[u8]) -> Result<&[u8; N], EncodingError> {
     bytes.try_into().map_err(|_| EncodingError::Length { expected: N, actual: bytes.len() })
 }
 
@@ -36,14 +18,14 @@ fn write_hex(f: &mut fmt::Formatter<'_>, name: &str, bytes: &[u8]) -> fmt::Resul
 
 /// A signer's commitments to its two nonces, for one signature (RFC 9591, section 5.1).
 #[derive(Clone, Eq, PartialEq)]
-pub struct Commitments {
+pub(crate) struct Commitments {
     pub(super) frost: round1::SigningCommitments,
     bytes: [u8; 64],
 }
 
 impl Commitments {
     /// 64 bytes: the hiding nonce's commitment and the binding nonce's, encoded as points.
-    pub fn to_bytes(&self) -> [u8; 64] {
+    pub(crate) fn to_bytes(&self) -> [u8; 64] {
         self.bytes
     }
 
@@ -53,7 +35,7 @@ impl Commitments {
     ///
     /// Unless there are exactly 64 bytes and both points are canonically encoded, in the
     /// prime-order group, and not the identity.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EncodingError> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, EncodingError> {
         let bytes: &[u8; 64] = exactly(bytes)?;
         let (hiding, binding) = bytes.split_at(32);
         // Rejects points with torsion, and so also all non-canonical encodings; and the identity.
@@ -80,11 +62,11 @@ impl fmt::Debug for Commitments {
 
 /// A signer's contribution to one signature (RFC 9591, section 5.2). Public.
 #[derive(Clone, Eq, PartialEq)]
-pub struct SignatureShare(pub(super) round2::SignatureShare);
+pub(crate) struct SignatureShare(pub(super) round2::SignatureShare);
 
 impl SignatureShare {
     /// 32 bytes: a scalar, little-endian.
-    pub fn to_bytes(&self) -> [u8; 32] {
+    pub(crate) fn to_bytes(&self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for (to, from) in bytes.iter_mut().zip(self.0.serialize()) {
             *to = from;
@@ -97,7 +79,7 @@ impl SignatureShare {
     /// # Errors
     ///
     /// Unless there are exactly 32 bytes and the scalar is below the group order.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EncodingError> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self, EncodingError> {
         let bytes: &[u8; 32] = exactly(bytes)?;
         let share = round2::SignatureShare::deserialize(bytes);
         share.map(Self).map_err(|_| EncodingError::Scalar)
@@ -107,41 +89,5 @@ impl SignatureShare {
 impl fmt::Debug for SignatureShare {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_hex(f, "SignatureShare", &self.to_bytes())
-    }
-}
-
-/// An Ed25519 signature (RFC 8032), whatever the number of its signers.
-#[derive(Clone, Copy, Eq, PartialEq)]
-pub struct Signature([u8; 64]);
-
-impl Signature {
-    /// 64 bytes: the point R and the scalar S, little-endian.
-    pub fn to_bytes(&self) -> [u8; 64] {
-        self.0
-    }
-
-    /// Takes 64 bytes that can be a signature. Only [`verify`](super::verify()) tells whether it is
-    /// valid.
-    ///
-    /// # Errors
-    ///
-    /// Unless there are exactly 64 bytes, R is the canonical encoding of a point that is not of
-    /// small order, and S is below the group order.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, EncodingError> {
-        let bytes: &[u8; 64] = exactly(bytes)?;
-        let (commitment, response) = bytes.split_at(32);
-        let response = exactly(response)?;
-        Edwards25519::decode_point(commitment)
-            .filter(|point| !is_small_order(point))
-            .ok_or(EncodingError::Point)?;
-        Option::<Scalar>::from(Scalar::from_canonical_bytes(*response))
-            .ok_or(EncodingError::Scalar)?;
-        Ok(Self(*bytes))
-    }
-}
-
-impl fmt::Debug for Signature {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, "Signature", &self.0)
     }
 }

@@ -1,4 +1,21 @@
-//! The two rounds and the aggregation, with the checks that frost-core leaves to callers.
+//! FROST(Ed25519, SHA-512): RFC 9591, through `frost-ed25519`.
+//!
+//! ```text
+//!      round 1               round 2
+//! ┌────────────────┐   ┌─────────────────┐
+//! │ commitments to │ → │ signature share │ → sum of the shares: one Ed25519 signature
+//! │ two nonces     │   │                 │
+//! └────────────────┘   └─────────────────┘
+//! ```
+//!
+//! This file has the two rounds and the aggregation, with the checks that frost-core leaves to
+//! callers. `session` makes them the two halves of a signing session.
+
+mod message;
+pub(super) mod session;
+#[cfg(test)]
+mod tests;
+mod verify;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,11 +28,15 @@ use rand_core::CryptoRngCore;
 use sha2::{Digest, Sha512};
 use zeroize::Zeroizing;
 
-use super::{Commitments, Error, Signature, SignatureShare, verify};
+use super::error::Error;
+use super::signature::{Signature, verify};
 use crate::keys::{KeyPackage, PublicKeyPackage, VerifyingShare};
 use crate::secret::SecretScalar;
 use crate::wipe::wipe;
 use crate::{Identifier, Suite};
+
+use message::{Commitments, SignatureShare};
+pub(super) use verify::{check_signature_encoding, verifies};
 
 /// The secret nonces of one signature.
 ///
@@ -24,7 +45,7 @@ use crate::{Identifier, Suite};
 /// printed, [`sign`] takes them by value, and they are wiped on drop. After a crash they are gone:
 /// announce new ones.
 #[must_use]
-pub struct Nonces {
+pub(super) struct Nonces {
     /// On the heap, so that moving leaves no copies behind.
     frost: Box<frost::round1::SigningNonces>,
     verifying_share: VerifyingShare,
@@ -50,10 +71,7 @@ impl fmt::Debug for Nonces {
 /// # Errors
 ///
 /// [`Error::OtherSuite`] if the key is not for FROST.
-pub fn commit(
-    key: &KeyPackage,
-    rng: &mut dyn CryptoRngCore,
-) -> Result<(Nonces, Commitments), Error> {
+fn commit(key: &KeyPackage, rng: &mut dyn CryptoRngCore) -> Result<(Nonces, Commitments), Error> {
     // Rejects keys that are not for FROST before any randomness is used.
     signer(key)?;
     let mut hiding = nonce(key.signing_share(), rng)?;
@@ -98,7 +116,7 @@ fn nonce(
 /// Rejects a key package that is not a share of the key in `public`, nonces of another share,
 /// commitments that lack ours or contain others in our name, fewer signers than `min_signers`, and
 /// signers that have no share of the key. The nonces are gone in every case.
-pub fn sign(
+fn sign(
     nonces: Nonces,
     key: &KeyPackage,
     public: &PublicKeyPackage,
@@ -130,7 +148,7 @@ pub fn sign(
 ///
 /// [`Error::WrongShares`] names all signers whose shares are wrong, if any are. Needs the share of
 /// every signer that committed, and of nobody else.
-pub fn aggregate(
+fn aggregate(
     public: &PublicKeyPackage,
     commitments: &BTreeMap<Identifier, Commitments>,
     shares: &BTreeMap<Identifier, SignatureShare>,
@@ -143,7 +161,7 @@ pub fn aggregate(
     }
     let unexpected: BTreeSet<_> = difference(shares, commitments);
     if !unexpected.is_empty() {
-        return Err(Error::UnexpectedShares { unexpected });
+        return Err(Error::Unexpected { unexpected });
     }
     let mut of_frost = BTreeMap::new();
     for (id, share) in shares {
@@ -155,7 +173,7 @@ pub fn aggregate(
         .serialize()
         .map_err(|_| Error::Bug)?;
 
-    let signature = Signature::from_bytes(&signature).map_err(|_| Error::Bug)?;
+    let signature = Signature::from_bytes(public.suite(), &signature).map_err(|_| Error::Bug)?;
     verify(public.verifying_key(), message, &signature).map_err(|_| Error::Bug)?;
     Ok(signature)
 }
@@ -164,8 +182,8 @@ pub fn aggregate(
 ///
 /// # Errors
 ///
-/// [`Error::WrongShares`] if it is wrong; [`Error::UnexpectedShares`] if its sender did not commit.
-pub fn verify_share(
+/// [`Error::WrongShares`] if it is wrong; [`Error::Unexpected`] if its sender did not commit.
+fn verify_share(
     public: &PublicKeyPackage,
     commitments: &BTreeMap<Identifier, Commitments>,
     from: Identifier,
@@ -174,7 +192,7 @@ pub fn verify_share(
 ) -> Result<(), Error> {
     let package = signing_package(public, commitments, message)?;
     if !commitments.contains_key(&from) {
-        return Err(Error::UnexpectedShares { unexpected: BTreeSet::from([from]) });
+        return Err(Error::Unexpected { unexpected: BTreeSet::from([from]) });
     }
     let group = group(public)?;
     let id = identifier(from)?;
@@ -188,6 +206,22 @@ pub fn verify_share(
         group.verifying_key(),
     )
     .map_err(|error| blame(&error, &shares))
+}
+
+/// Whether these shares add up to the scalar of the signature (RFC 9591, section 5.3). No message
+/// is needed.
+///
+/// Otherwise a coordinator could log a signature under the names of other members, with shares from
+/// a failed session or shares that make no signature.
+fn add_up<'a>(shares: impl IntoIterator<Item = &'a SignatureShare>, signature: &[u8]) -> bool {
+    let Some((_, scalar)) = signature.split_first_chunk::<32>() else { return false };
+    let mut sum = Scalar::ZERO;
+    for share in shares {
+        let share = Option::<Scalar>::from(Scalar::from_canonical_bytes(share.to_bytes()));
+        let Some(share) = share else { return false };
+        sum += share;
+    }
+    sum.as_bytes() == scalar
 }
 
 /// Checks that these signers can sign together, and decodes what they agreed on.

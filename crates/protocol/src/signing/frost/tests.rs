@@ -7,12 +7,10 @@ use frost_ed25519 as frost;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
-use super::{
-    Commitments, EncodingError, Error, InvalidSignature, Nonces, Signature, SignatureShare,
-    aggregate, commit, sign, verify, verify_share,
-};
+use super::{Commitments, Nonces, SignatureShare, aggregate, commit, sign, verify_share};
 use crate::keys::{KeyPackage, Mismatch, PublicKeyPackage};
 use crate::session::test_session::{ED25519, Key, id, rng};
+use crate::signing::{EncodingError, Error, InvalidSignature, Signature, verify};
 use crate::{Identifier, Suite};
 
 static_assertions::assert_not_impl_any!(Nonces: Clone, Copy, PartialEq, serde::Serialize);
@@ -78,9 +76,10 @@ proptest! {
 
         let bytes = group.public.verifying_key().as_bytes().try_into().unwrap();
         let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).unwrap();
-        let dalek = ed25519_dalek::Signature::from_bytes(&signature.to_bytes());
+        let dalek = ed25519_dalek::Signature::from_slice(signature.as_bytes()).unwrap();
         prop_assert!(key.verify_strict(&message, &dalek).is_ok());
-        prop_assert_eq!(Signature::from_bytes(&signature.to_bytes()), Ok(signature));
+        let read = Signature::from_bytes(ED25519, signature.as_bytes());
+        prop_assert_eq!(read.as_ref(), Ok(&signature));
         prop_assert_eq!(verify(group.public.verifying_key(), &message, &signature), Ok(()));
 
         let other = [&message[..], &[0]].concat();
@@ -200,7 +199,7 @@ fn frost_core_signs_with_our_packages() {
         .collect();
     let signature = frost::aggregate(&signing, &shares, &public).unwrap();
 
-    let signature = Signature::from_bytes(&signature.serialize().unwrap()).unwrap();
+    let signature = Signature::from_bytes(ED25519, &signature.serialize().unwrap()).unwrap();
     assert_eq!(verify(group.public.verifying_key(), b"message", &signature), Ok(()));
 }
 
@@ -253,7 +252,7 @@ fn an_aggregator_needs_exactly_the_shares_of_all_signers() {
 
     let mut more = shares.clone();
     more.insert(id(3), shares[&id(1)].clone());
-    let unexpected = Error::UnexpectedShares { unexpected: BTreeSet::from([id(3)]) };
+    let unexpected = Error::Unexpected { unexpected: BTreeSet::from([id(3)]) };
     assert_eq!(aggregate(&group.public, &announced, &more, b""), Err(unexpected.clone()));
     let share = &shares[&id(1)];
     assert_eq!(verify_share(&group.public, &announced, id(3), share, b""), Err(unexpected));
@@ -272,15 +271,15 @@ fn a_key_of_another_suite_does_not_sign_with_frost() {
     let share = SignatureShare::from_bytes(&[1; 32]).unwrap();
     let shares = BTreeMap::from([(id(1), share.clone()), (id(2), share)]);
     assert_eq!(aggregate(&other.public, &announced, &shares, b""), Err(Error::OtherSuite));
-    let signature = Signature::from_bytes(&signature_bytes()).unwrap();
+    let signature = Signature::from_bytes(ED25519, &signature_bytes()).unwrap();
     assert_eq!(verify(other.public.verifying_key(), b"", &signature), Err(InvalidSignature));
 }
 
-fn signature_bytes() -> [u8; 64] {
+fn signature_bytes() -> Vec<u8> {
     let group = group(2, &[1, 2], 1);
     let (secrets, announced) = group.commit(&[1, 2], 1);
     let shares = group.sign(secrets, &announced, b"");
-    aggregate(&group.public, &announced, &shares, b"").unwrap().to_bytes()
+    aggregate(&group.public, &announced, &shares, b"").unwrap().as_bytes().to_vec()
 }
 
 /// The group order ℓ, little-endian: the least number that is not a scalar.
@@ -295,9 +294,9 @@ fn values_that_are_out_of_range_are_not_decoded() {
 
     let valid = signature_bytes();
     let with_response = [&valid[..32], &order].concat();
-    assert_eq!(Signature::from_bytes(&with_response), Err(EncodingError::Scalar));
+    assert_eq!(Signature::from_bytes(ED25519, &with_response), Err(EncodingError::Scalar));
     let long = EncodingError::Length { expected: 64, actual: 65 };
-    assert_eq!(Signature::from_bytes(&[&valid[..], &[0]].concat()), Err(long));
+    assert_eq!(Signature::from_bytes(ED25519, &[&valid[..], &[0]].concat()), Err(long));
 
     let (_, announced) = group(2, &[1, 2], 1).commit(&[1], 1);
     let commitments = announced[&id(1)].to_bytes();
@@ -326,7 +325,11 @@ fn invalid_points_are_not_decoded() {
         let binding = [&valid[..32], &point].concat();
         assert_eq!(Commitments::from_bytes(&binding), Err(EncodingError::Point), "{point:02x?}");
         let signature = [&point, &signature[32..]].concat();
-        assert_eq!(Signature::from_bytes(&signature), Err(EncodingError::Point), "{point:02x?}");
+        assert_eq!(
+            Signature::from_bytes(ED25519, &signature),
+            Err(EncodingError::Point),
+            "{point:02x?}"
+        );
     }
 }
 
