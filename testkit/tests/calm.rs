@@ -21,7 +21,7 @@ fn two_of_three_need_this_many_messages() {
     // request, one more approval, signature.
     assert_eq!(outcome.entries, 1 + 2 * 2 + 3 * 6 + 3 + 3);
     let expected = "29 entries; \
-        {\"commitments\": 4, \"cosign\": 68, \"hello\": 3, \"share\": 4, \"submit\": 23}; \
+        {\"cosign\": 68, \"hello\": 3, \"part\": 4, \"share\": 4, \"submit\": 23}; \
         {\"invite\": 4, \"log\": 70, \"package\": 4, \"presence\": 6}";
     assert_eq!(counted(&outcome), expected);
 }
@@ -32,7 +32,7 @@ fn three_of_five_need_this_many_messages() {
     assert_eq!((outcome.crashes, outcome.connections, outcome.sessions), (0, 5, 1));
     assert_eq!(outcome.entries, 1 + 4 * 2 + 5 * 6 + 3 + 4);
     let expected = "46 entries; \
-        {\"commitments\": 6, \"cosign\": 190, \"hello\": 5, \"share\": 6, \"submit\": 38}; \
+        {\"cosign\": 190, \"hello\": 5, \"part\": 6, \"share\": 6, \"submit\": 38}; \
         {\"invite\": 6, \"log\": 199, \"package\": 6, \"presence\": 15}";
     assert_eq!(counted(&outcome), expected);
 }

@@ -23,6 +23,7 @@ use crate::{Identifier, Suite};
 const PAD: usize = 32;
 
 type Pad = Zeroizing<[u8; PAD]>;
+type Addressed = BTreeMap<Identifier, Zeroizing<Vec<u8>>>;
 
 pub(super) struct Pads {
     has_committed: bool,
@@ -35,7 +36,7 @@ pub(super) fn start(
     key: &KeyPackage,
     opening: &Opening<'_>,
     rng: &mut dyn CryptoRngCore,
-) -> Result<(Pads, BTreeMap<Identifier, Zeroizing<Vec<u8>>>), Error> {
+) -> Result<(Pads, Addressed), Error> {
     let (signers, message) = (opening.signers.unwrap(), opening.message.unwrap());
     let mut sent = BTreeMap::new();
     for other in signers.iter().filter(|other| **other != key.identifier()) {
