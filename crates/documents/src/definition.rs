@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::error::{OutputError, ReadError, Unsignable, VerifyError};
 use crate::key::{Signature, VerifyingKey};
+use crate::kind::KeyKind;
 use crate::preview::Preview;
 
 /// What stands behind the name of a format in an output.
@@ -23,6 +24,15 @@ pub(crate) trait Definition: Sync {
 
     /// The ending of the files, without the dot.
     fn ending(&self) -> &'static str;
+
+    /// The ending for signatures by this kind of key, where it differs.
+    fn ending_for(&self, kind: KeyKind) -> &'static str {
+        let _ = kind;
+        self.ending()
+    }
+
+    /// The kinds of keys by which common tools verify signatures in this format.
+    fn kinds(&self) -> &'static [KeyKind];
 
     /// Whether signatures cover the time at which the key was created, besides their own: an output
     /// is completed with both.
@@ -52,7 +62,7 @@ pub(crate) trait Definition: Sync {
         None
     }
 
-    /// Reads a document.
+    /// Reads a document. The caller has checked the kind of the key.
     fn prepare<'a>(
         &self,
         document: &'a [u8],
@@ -99,7 +109,8 @@ pub(crate) trait Found: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Verifies with code other than the writer's. The caller has checked that `key` is usable.
+    /// Verifies with code other than the writer's. The caller has checked that `key` is usable
+    /// and of a kind that the format has.
     fn verify(
         &self,
         document: &[u8],

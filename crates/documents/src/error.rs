@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::kind::KeyKind;
+
 /// The purpose of an SSH signature: a signature made for one namespace does not verify in another.
 ///
 /// 1 to 64 visible ASCII characters, without those that have a meaning in an `allowed_signers` file
@@ -109,6 +111,18 @@ pub enum OutputError {
 #[error("unknown signature format; `quorate sign --help` lists them")]
 pub struct UnknownFormat;
 
+/// A format and a kind of key between which common tools know no signatures.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "common tools verify {format} signatures by {takes} keys only, and this is an {kind} key; choose a group with {takes} keys, or one of the formats for {kind}: {instead}"
+)]
+pub struct KeyKindError {
+    pub(crate) format: &'static str,
+    pub(crate) takes: String,
+    pub(crate) kind: KeyKind,
+    pub(crate) instead: String,
+}
+
 /// A document that must not or cannot be signed in this format.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -135,8 +149,8 @@ pub enum Unsignable {
         "the {0} format needs the times of the key and of the signature, which `quorate sign` adds if the group has an OpenPGP certificate"
     )]
     Incomplete(&'static str),
-    #[error("the {0} format is for keys of another kind than this group's")]
-    KeyType(&'static str),
+    #[error(transparent)]
+    KeyKind(#[from] KeyKindError),
     /// The document is not what the format is for; how so.
     #[error("the file cannot be signed as {format}: {reason}")]
     Content { format: &'static str, reason: String },
@@ -148,12 +162,14 @@ pub enum Unsignable {
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum ReadError {
     #[error(
-        "not a signature file: expected 64 raw bytes or an armored signature, got {length} bytes of something else"
+        "not a signature file: expected a raw or an armored signature, got {length} bytes of something else"
     )]
     Unrecognised { length: usize },
     #[error("the SSH signature cannot be read; it is damaged or cut short")]
     Ssh(#[source] ssh_key::Error),
-    #[error("the SSH signature was made by a key of type {0}, only ssh-ed25519 is supported")]
+    #[error(
+        "the SSH signature was made by a key of type {0}, only ssh-ed25519 and ecdsa-sha2-nistp256 are supported"
+    )]
     KeyType(String),
     #[error("the OpenPGP file cannot be used: {0}")]
     Pgp(String),
@@ -161,6 +177,8 @@ pub enum ReadError {
     Minisign(&'static str),
     #[error("the SSH signature contains {0} bytes where an Ed25519 signature has 64")]
     SignatureLength(usize),
+    #[error("the SSH signature contains no ECDSA signature by a P-256 key")]
+    Ecdsa,
 }
 
 /// Why a signature was not accepted.
@@ -172,10 +190,14 @@ pub enum VerifyError {
     Read(#[from] ReadError),
     /// The key to verify with is not a curve point, or has small order, or is not canonically
     /// encoded.
-    #[error("the key to verify with is not a usable Ed25519 key")]
+    #[error(
+        "the key to verify with is not a usable key: no point of its curve, or one that verifies anything"
+    )]
     UnusableKey,
     #[error("expected a signature in {expected} format, got one in {found} format")]
     OtherFormat { expected: &'static str, found: &'static str },
+    #[error("the signature is by another kind of key: {0}")]
+    OtherKind(#[from] KeyKindError),
     #[error("signed by another key: expected {expected}, got {found}")]
     OtherKey { expected: String, found: String },
     #[error("signed for another namespace: expected {expected:?}, got {found:?}")]

@@ -1,21 +1,48 @@
-//! Exports Ed25519 verifying keys for other tools, and reads them back.
+//! Exports verifying keys for other tools, and reads them back.
 //!
-//! Keys are 32 bytes, compressed (RFC 8032 §5.1.2). The exporters take any 32 bytes; [`read`]
-//! rejects keys with which no signature can be verified.
+//! Keys are compressed: 32 bytes for Ed25519 (RFC 8032 §5.1.2), 33 for P-256 (SEC 1 §2.3.3). The
+//! exporters take any bytes of that length; [`read`] rejects keys with which no signature can be
+//! verified.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde::Deserialize;
+use ssh_key::public::{EcdsaPublicKey, KeyData};
 
 use crate::error::Namespace;
-use crate::format::{minisign_key_file, ssh_key_blob};
-use crate::key::VerifyingKey;
+use crate::format::{minisign_key_file, ssh_key_blob, ssh_key_type};
+use crate::key::{VerifyingKey, uncompressed};
+use crate::kind::KeyKind;
 
-/// The key as SubjectPublicKeyInfo in PEM (RFC 8410 §4), for openssl. Ends with a newline.
+/// The key as SubjectPublicKeyInfo in PEM (RFC 8410 §4, RFC 5480 §2), for openssl. Ends with a
+/// newline.
 pub fn to_pem(verifying_key: &VerifyingKey) -> String {
-    let VerifyingKey::Ed25519(verifying_key) = verifying_key;
-    let der = [SPKI_PREFIX.as_slice(), verifying_key].concat();
-    format!("{PEM_BEGIN}\n{}\n{PEM_END}\n", STANDARD.encode(der))
+    let base64 = STANDARD.encode(to_spki(verifying_key));
+    let lines: Vec<_> = base64.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("{PEM_BEGIN}\n{}\n{PEM_END}\n", lines.join("\n"))
+}
+
+/// SubjectPublicKeyInfo in DER.
+pub(crate) fn to_spki(verifying_key: &VerifyingKey) -> Vec<u8> {
+    match verifying_key {
+        VerifyingKey::Ed25519(key) => [SPKI_PREFIX.as_slice(), key].concat(),
+        VerifyingKey::EcdsaP256(key) => [P256_PREFIX.as_slice(), &uncompressed(key)].concat(),
+    }
+}
+
+/// Reads SubjectPublicKeyInfo in DER.
+pub(crate) fn from_spki(der: &[u8]) -> Option<VerifyingKey> {
+    // DER has one encoding of everything before the key, so comparing prefixes is parsing it.
+    if let Some(key) = der.strip_prefix(SPKI_PREFIX.as_slice()) {
+        return Some(VerifyingKey::Ed25519(key.try_into().ok()?));
+    }
+    let point = [(P256_PREFIX, 65), (P256_COMPRESSED_PREFIX, 33)].into_iter().find_map(
+        |(prefix, length)| {
+            let point = der.strip_prefix(prefix.as_slice())?;
+            (point.len() == length).then_some(point)
+        },
+    );
+    VerifyingKey::from_p256_point(point?)
 }
 
 /// The key as one line of `authorized_keys` (and of a `.pub` file), without a newline.
@@ -28,11 +55,11 @@ pub fn to_ssh(verifying_key: &VerifyingKey, comment: &str) -> Result<String, Exp
     if comment.chars().any(char::is_control) {
         return Err(ExportError::Comment);
     }
-    let line = format!("ssh-ed25519 {} {comment}", ssh_base64(verifying_key));
+    let line = format!("{} {comment}", ssh_key_words(verifying_key));
     Ok(line.trim_end().to_owned())
 }
 
-/// The key in SSH's own form (RFC 8709 §4), as the agent protocol has it.
+/// The key in SSH's own form (RFC 8709 §4, RFC 5656 §3.1), as the agent protocol has it.
 pub fn to_ssh_blob(verifying_key: &VerifyingKey) -> Vec<u8> {
     ssh_key_blob(verifying_key)
 }
@@ -41,16 +68,33 @@ pub fn to_ssh_blob(verifying_key: &VerifyingKey) -> Vec<u8> {
 ///
 /// The key's id is the beginning of its SHA-256: minisign chooses ids at random, and a group's key
 /// must have the same for everybody.
-pub fn to_minisign(verifying_key: &VerifyingKey) -> String {
-    minisign_key_file(verifying_key)
+///
+/// # Errors
+///
+/// [`ExportError::KeyKind`], for keys of other kinds than Ed25519.
+pub fn to_minisign(verifying_key: &VerifyingKey) -> Result<String, ExportError> {
+    match verifying_key.kind() {
+        KeyKind::Ed25519 => Ok(minisign_key_file(verifying_key)),
+        kind @ KeyKind::EcdsaP256 => Err(ExportError::KeyKind { tool: "minisign", kind }),
+    }
 }
 
-/// The key as a JSON Web Key (RFC 8037 §2), without a newline.
+/// The key as a JSON Web Key (RFC 8037 §2, RFC 7518 §6.2), without a newline.
 pub fn to_jwk(verifying_key: &VerifyingKey) -> String {
-    let VerifyingKey::Ed25519(verifying_key) = verifying_key;
-    // Written by hand because the members' order is that of RFC 8037's examples, and nothing here
+    // Written by hand because the members' order is that of the RFCs' examples, and nothing here
     // needs escaping.
-    format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(verifying_key))
+    match verifying_key {
+        VerifyingKey::Ed25519(key) => {
+            format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(key))
+        }
+        VerifyingKey::EcdsaP256(key) => {
+            let point = uncompressed(key);
+            let coordinates = point.get(1..).unwrap_or_default();
+            let (x, y) = coordinates.split_at_checked(32).unwrap_or_default();
+            let [x, y] = [x, y].map(|number| URL_SAFE_NO_PAD.encode(number));
+            format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}"#)
+        }
+    }
 }
 
 /// A line of the file that `ssh-keygen -Y verify -f` takes: `verifying_key` may sign as `identity`,
@@ -74,7 +118,7 @@ pub fn allowed_signers_line(
         [] => String::new(),
         names => format!("namespaces=\"{}\" ", names.join(",")),
     };
-    Ok(format!("{identity} {option}ssh-ed25519 {}", ssh_base64(verifying_key)))
+    Ok(format!("{identity} {option}{}", ssh_key_words(verifying_key)))
 }
 
 /// A text that cannot stand in the file it was meant for.
@@ -83,12 +127,14 @@ pub fn allowed_signers_line(
 pub enum ExportError {
     #[error("the comment of a key is one line without control characters")]
     Comment,
+    #[error("{tool} has no {kind} keys; export this one as pem, jwk or ssh")]
+    KeyKind { tool: &'static str, kind: KeyKind },
     #[error("an identity in allowed_signers is one word without any of \" \\ , * ? ! #")]
     Identity,
 }
 
-/// Reads a verifying key from PEM, an SSH public key line, a JWK, or 64 hex digits; surrounding
-/// white space is ignored.
+/// Reads a verifying key from PEM, an SSH public key line, a JWK, or 64 hex digits (66 for
+/// P-256); surrounding white space is ignored.
 ///
 /// # Errors
 ///
@@ -109,14 +155,13 @@ pub fn read(text: &str) -> Result<VerifyingKey, KeyError> {
     } else {
         read_hex(text)
     }?;
-    let key = VerifyingKey::Ed25519(key);
     if key.is_usable() { Ok(key) } else { Err(KeyError::NotAPoint) }
 }
 
 /// Reads all verifying keys of a text: one in any notation of [`read`], or several lines with one
 /// each, such as `https://github.com/USER.keys`. Returns each with the number of its line.
 ///
-/// Empty lines, lines that begin with `#`, and keys of other types beside an Ed25519 key are
+/// Empty lines, lines that begin with `#`, and keys of other types are
 /// skipped.
 ///
 /// # Errors
@@ -162,7 +207,7 @@ pub enum KeyError {
     #[error("line {line} is not a key")]
     Line { line: usize, source: Box<Self> },
     #[error(
-        "not a key: expected a PEM public key, an ssh-ed25519 line, a JWK, or 64 hex digits (found {length} characters)"
+        "not a key: expected a PEM public key, an ssh-ed25519 or ecdsa-sha2-nistp256 line, a JWK, or 64 or 66 hex digits (found {length} characters)"
     )]
     Unrecognised { length: usize },
     #[error(
@@ -170,25 +215,25 @@ pub enum KeyError {
     )]
     PrivateKey,
     #[error(
-        "the PEM is not an Ed25519 public key (expected one SubjectPublicKeyInfo, as of `openssl pkey -pubout`)"
+        "the PEM is no public key of Ed25519 or P-256 (expected one SubjectPublicKeyInfo, as of `openssl pkey -pubout`)"
     )]
     Pem,
     #[error("the SSH public key cannot be read")]
     Ssh(#[source] ssh_key::Error),
-    #[error("the key is of type {0}, only Ed25519 is supported")]
+    #[error("the key is of type {0}, only Ed25519 and P-256 are supported")]
     OtherType(String),
-    /// JSON that is not a JWK with a 32-byte `x`.
+    /// JSON that is not a JWK with coordinates of 32 bytes.
     #[error(
-        "the JWK is not an Ed25519 public key (expected \"kty\":\"OKP\", \"crv\":\"Ed25519\" and a 32-byte \"x\")"
+        "the JWK is no public key of Ed25519 or P-256 (expected \"kty\":\"OKP\", \"crv\":\"Ed25519\" and a 32-byte \"x\"; or \"EC\", \"P-256\", \"x\" and \"y\")"
     )]
     Jwk,
     /// The right notation, but not a point of the curve, or one of small order, or one in a second
     /// encoding.
-    #[error("the key has the right form but is no usable Ed25519 key; was it copied completely?")]
+    #[error("the key has the right form but is no usable key; was it copied completely?")]
     NotAPoint,
 }
 
-fn read_pem(text: &str) -> Result<[u8; 32], KeyError> {
+fn read_pem(text: &str) -> Result<VerifyingKey, KeyError> {
     if text.lines().next().is_some_and(|line| line.contains("PRIVATE KEY")) {
         return Err(KeyError::PrivateKey);
     }
@@ -199,51 +244,60 @@ fn read_pem(text: &str) -> Result<[u8; 32], KeyError> {
         .split_ascii_whitespace()
         .collect();
     let der = STANDARD.decode(base64).map_err(|_| KeyError::Pem)?;
-    // DER has one encoding of an Ed25519 key, so comparing the prefix is parsing it.
-    let key = der.strip_prefix(SPKI_PREFIX.as_slice()).ok_or(KeyError::Pem)?;
-    key.try_into().map_err(|_| KeyError::Pem)
+    from_spki(&der).ok_or(KeyError::Pem)
 }
 
-fn read_ssh(text: &str) -> Result<[u8; 32], KeyError> {
+fn read_ssh(text: &str) -> Result<VerifyingKey, KeyError> {
     let key = ssh_key::PublicKey::from_openssh(text).map_err(|error| {
         match text.split_ascii_whitespace().next() {
-            Some("ssh-ed25519") => KeyError::Ssh(error),
+            Some("ssh-ed25519" | "ecdsa-sha2-nistp256") => KeyError::Ssh(error),
             Some(kind) if ["ssh-", "ecdsa-", "sk-"].iter().any(|one| kind.starts_with(one)) => {
                 KeyError::OtherType(kind.chars().take(40).collect())
             }
             _ => KeyError::Unrecognised { length: text.chars().count() },
         }
     })?;
-    match key.key_data().ed25519() {
-        Some(key) => Ok(key.0),
-        None => Err(KeyError::OtherType(key.algorithm().to_string())),
+    match key.key_data() {
+        KeyData::Ed25519(key) => Ok(VerifyingKey::Ed25519(key.0)),
+        KeyData::Ecdsa(EcdsaPublicKey::NistP256(point)) => {
+            VerifyingKey::from_p256_point(point.as_bytes()).ok_or(KeyError::NotAPoint)
+        }
+        other => Err(KeyError::OtherType(other.algorithm().to_string())),
     }
 }
 
-fn read_jwk(text: &str) -> Result<[u8; 32], KeyError> {
+fn read_jwk(text: &str) -> Result<VerifyingKey, KeyError> {
     let jwk: Jwk = serde_json::from_str(text).map_err(|_| KeyError::Jwk)?;
     if jwk.d.is_some() {
         return Err(KeyError::PrivateKey);
     }
-    if jwk.kty != "OKP" || jwk.crv.as_deref() != Some("Ed25519") {
-        let name = jwk.crv.unwrap_or(jwk.kty);
-        return Err(KeyError::OtherType(
-            name.chars().filter(|c| !c.is_control()).take(40).collect(),
-        ));
+    let coordinate = |text: Option<String>| -> Result<[u8; 32], KeyError> {
+        let bytes = URL_SAFE_NO_PAD.decode(text.ok_or(KeyError::Jwk)?);
+        bytes.ok().and_then(|bytes| bytes.try_into().ok()).ok_or(KeyError::Jwk)
+    };
+    match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+        ("OKP", Some("Ed25519")) => Ok(VerifyingKey::Ed25519(coordinate(jwk.x)?)),
+        ("EC", Some("P-256")) => {
+            let (x, y) = (coordinate(jwk.x)?, coordinate(jwk.y)?);
+            let point = [[UNCOMPRESSED].as_slice(), &x, &y].concat();
+            VerifyingKey::from_p256_point(&point).ok_or(KeyError::NotAPoint)
+        }
+        _ => {
+            let name = jwk.crv.unwrap_or(jwk.kty);
+            Err(KeyError::OtherType(name.chars().filter(|c| !c.is_control()).take(40).collect()))
+        }
     }
-    let x = jwk.x.ok_or(KeyError::Jwk)?;
-    URL_SAFE_NO_PAD.decode(x).ok().and_then(|x| x.try_into().ok()).ok_or(KeyError::Jwk)
 }
 
-fn read_hex(text: &str) -> Result<[u8; 32], KeyError> {
-    let mut key = [0; 32];
-    hex::decode_to_slice(text, &mut key)
-        .map_err(|_| KeyError::Unrecognised { length: text.chars().count() })?;
-    Ok(key)
+fn read_hex(text: &str) -> Result<VerifyingKey, KeyError> {
+    let unrecognised = || KeyError::Unrecognised { length: text.chars().count() };
+    VerifyingKey::from_hex(text).ok_or_else(unrecognised)
 }
 
-fn ssh_base64(verifying_key: &VerifyingKey) -> String {
-    STANDARD.encode(ssh_key_blob(verifying_key))
+/// The type of a key, and the key.
+fn ssh_key_words(verifying_key: &VerifyingKey) -> String {
+    let key_type = ssh_key_type(verifying_key.kind());
+    format!("{key_type} {}", STANDARD.encode(ssh_key_blob(verifying_key)))
 }
 
 /// The members of a JWK that matter here; RFC 7517 §4 requires readers to ignore others.
@@ -252,6 +306,7 @@ struct Jwk {
     kty: String,
     crv: Option<String>,
     x: Option<String>,
+    y: Option<String>,
     d: Option<serde::de::IgnoredAny>,
 }
 
@@ -261,6 +316,21 @@ const PEM_END: &str = "-----END PUBLIC KEY-----";
 /// STRING of 33 bytes.
 const SPKI_PREFIX: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// SubjectPublicKeyInfo of RFC 5480 §2 up to the point: SEQUENCE, id-ecPublicKey with the curve
+/// 1.2.840.10045.3.1.7, BIT STRING of 66 bytes.
+const P256_PREFIX: [u8; 26] = p256_prefix(0x59, 0x42);
+/// The same for a compressed point, with a BIT STRING of 34 bytes.
+const P256_COMPRESSED_PREFIX: [u8; 26] = p256_prefix(0x39, 0x22);
+
+const fn p256_prefix(all: u8, bits: u8) -> [u8; 26] {
+    [
+        0x30, all, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08,
+        0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, bits, 0x00,
+    ]
+}
+
+/// Before both coordinates of a point (SEC 1 §2.3.3).
+const UNCOMPRESSED: u8 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -302,7 +372,7 @@ mod tests {
             result => panic!("{result:?}"),
         };
         assert_eq!(other("ssh-rsa AAAAB3NzaC1yc2E= me"), "ssh-rsa");
-        assert_eq!(other(r#"{"kty":"EC","crv":"P-256","x":"AA","y":"AA"}"#), "P-256");
+        assert_eq!(other(r#"{"kty":"EC","crv":"P-384","x":"AA","y":"AA"}"#), "P-384");
         assert_eq!(other(r#"{"kty":"RSA","n":"AA","e":"AQAB"}"#), "RSA");
     }
 

@@ -33,6 +33,7 @@ mod error;
 mod format;
 mod git;
 mod key;
+mod kind;
 mod meaning;
 mod output;
 mod prepare;
@@ -41,11 +42,13 @@ mod verify;
 
 pub use commitment::{commitment, commitment_to_hash};
 pub use error::{
-    Namespace, NamespaceError, OutputError, ReadError, UnknownFormat, Unsignable, VerifyError,
+    KeyKindError, Namespace, NamespaceError, OutputError, ReadError, UnknownFormat, Unsignable,
+    VerifyError,
 };
 pub use format::Format;
 pub use format::pgp::{Certificate, CertificateError, Moment, binary_signature};
 pub use key::{Signature, VerifyingKey};
+pub use kind::KeyKind;
 pub use meaning::{Meaning, OWN, other_meaning};
 pub use output::Output;
 pub use prepare::{FinishError, Prepared, TooMany, prepare};

@@ -28,6 +28,7 @@ pub fn prepare<'a>(
     output: &'a Output,
     key: &'a VerifyingKey,
 ) -> Result<Prepared<'a>, Unsignable> {
+    output.format().accepts(key.kind())?;
     let preparation = output.format().definition().prepare(document, output.asked(), key)?;
     Ok(Prepared { document, output, key, preparation })
 }
@@ -39,7 +40,7 @@ impl Prepared<'_> {
     }
 
     /// Returns the bytes that the next signature covers, given those before it, as the signature
-    /// algorithm takes them (pure Ed25519: not hashed before).
+    /// algorithm takes them: Ed25519 and ECDSA both hash them themselves, the latter with SHA-256.
     ///
     /// # Errors
     ///
@@ -71,9 +72,14 @@ impl Prepared<'_> {
         for (number, signature) in signatures.iter().enumerate() {
             let earlier = signatures.get(..number).unwrap_or_default();
             let covered = self.preparation.to_be_signed(earlier);
+            if signature.kind() != self.key.kind() {
+                return Err(failed(VerifyError::Mismatch));
+            }
             self.key.verifies(&covered, signature.as_bytes()).map_err(failed)?;
         }
-        let file = self.preparation.finish(signatures);
+        let signatures: Vec<Signature> =
+            signatures.iter().map(|signature| signature.with_low_s()).collect();
+        let file = self.preparation.finish(&signatures);
         verify(self.document, &file, self.key, self.output).map_err(failed)?;
         Ok(file)
     }

@@ -14,8 +14,8 @@ pub struct SignatureFile {
 }
 
 impl SignatureFile {
-    /// Reads a signature file of any format: 64 bytes are a raw signature, other files say what
-    /// they are.
+    /// Reads a signature file of any format. 64 bytes, or two numbers in DER, are a raw signature;
+    /// other files say what they are.
     ///
     /// # Errors
     ///
@@ -59,6 +59,7 @@ impl SignatureFile {
         if !key.is_usable() {
             return Err(VerifyError::UnusableKey);
         }
+        self.format.accepts(key.kind())?;
         self.found.verify(document, key, namespace)
     }
 

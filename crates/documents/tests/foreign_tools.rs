@@ -179,7 +179,8 @@ fn minisign_accepts_our_files_and_notices_changes() {
     let accepts = |document: &[u8], file: &[u8], seed: u8| {
         std::fs::write(dir.path().join("document"), document).unwrap();
         std::fs::write(dir.path().join("document.minisig"), file).unwrap();
-        std::fs::write(dir.path().join("key.pub"), keys::to_minisign(&public(seed))).unwrap();
+        std::fs::write(dir.path().join("key.pub"), keys::to_minisign(&public(seed)).unwrap())
+            .unwrap();
         let output = Command::new("minisign")
             .current_dir(dir.path())
             .args(["-VHm", "document", "-p", "key.pub"])

@@ -13,6 +13,7 @@ use crate::date::to_the_minute;
 use crate::definition::{Asked, Definition, Found, Preparation};
 use crate::error::{OutputError, ReadError, Unsignable, VerifyError};
 use crate::key::{Signature, VerifyingKey};
+use crate::kind::KeyKind;
 use crate::preview::Preview;
 
 pub(crate) struct Minisign;
@@ -28,6 +29,10 @@ impl Definition for Minisign {
 
     fn ending(&self) -> &'static str {
         "minisig"
+    }
+
+    fn kinds(&self) -> &'static [KeyKind] {
+        &[KeyKind::Ed25519]
     }
 
     fn signatures(&self) -> u8 {
@@ -49,7 +54,7 @@ impl Definition for Minisign {
         key: &'a VerifyingKey,
     ) -> Result<Box<dyn Preparation + 'a>, Unsignable> {
         let at = asked.options.as_deref().and_then(moment);
-        Ok(Box::new(Unsigned { document, at, key: key.ed25519() }))
+        Ok(Box::new(Unsigned { document, at, key: key.as_bytes() }))
     }
 
     fn read(&self, file: &[u8]) -> Option<Result<Box<dyn Found>, ReadError>> {
@@ -70,7 +75,7 @@ fn moment(options: &str) -> Option<(u64, String)> {
 struct Unsigned<'a> {
     document: &'a [u8],
     at: Option<(u64, String)>,
-    key: &'a [u8; 32],
+    key: &'a [u8],
 }
 
 impl Unsigned<'_> {
@@ -113,15 +118,15 @@ impl Preparation for Unsigned<'_> {
 }
 
 /// The key as minisign's public key file.
-pub(super) fn public_key_file(key: &[u8; 32]) -> String {
+pub(super) fn public_key_file(key: &[u8]) -> String {
     let id = key_id(key);
-    let line = STANDARD.encode([PURE, &id, key.as_slice()].concat());
+    let line = STANDARD.encode([PURE, &id, key].concat());
     format!("{UNTRUSTED}minisign public key {}\n{line}\n", shown_id(id))
 }
 
 /// The number by which minisign tells keys apart. It makes a random one with each key; ours is the
 /// beginning of the key's SHA-256, so that everybody gets the same.
-fn key_id(key: &[u8; 32]) -> [u8; 8] {
+fn key_id(key: &[u8]) -> [u8; 8] {
     let mut id = [0; 8];
     id.iter_mut().zip(Sha256::digest(key)).for_each(|(to, from)| *to = from);
     id
@@ -186,7 +191,7 @@ impl Found for MinisignSignature {
         key: &VerifyingKey,
         _: Option<&str>,
     ) -> Result<(), VerifyError> {
-        let expected = key_id(key.ed25519());
+        let expected = key_id(key.as_bytes());
         if self.id != expected {
             let name = |id| format!("minisign key {}", shown_id(id));
             return Err(VerifyError::OtherKey { expected: name(expected), found: name(self.id) });
@@ -194,7 +199,7 @@ impl Found for MinisignSignature {
         key.verifies(&Blake2b512::digest(document), &self.over_hash)?;
         let covered = [self.over_hash.as_slice(), self.comment.as_bytes()].concat();
         key.verifies(&covered, &self.over_comment)?;
-        let key = minisign_verify::PublicKey::decode(&public_key_file(key.ed25519()));
+        let key = minisign_verify::PublicKey::decode(&public_key_file(key.as_bytes()));
         let file = minisign_verify::Signature::decode(&self.file);
         let (Ok(key), Ok(file)) = (key, file) else { return Err(VerifyError::Mismatch) };
         key.verify(document, &file, false).map_err(|_| VerifyError::Mismatch)
@@ -278,8 +283,8 @@ mod tests {
     #[test]
     fn another_key_is_named_by_its_minisign_id() {
         let file = sign(b"a", &output("minisign"));
-        let id = shown_id(key_id(key(1).ed25519()));
-        assert!(file.contains(&id) && public_key_file(key(1).ed25519()).contains(&id));
+        let id = shown_id(key_id(key(1).as_bytes()));
+        assert!(file.contains(&id) && public_key_file(key(1).as_bytes()).contains(&id));
         match verify(b"a", file.as_bytes(), &key(2), &output("minisign")) {
             Err(VerifyError::OtherKey { found, .. }) => assert!(found.ends_with(&id), "{found}"),
             result => panic!("{result:?}"),

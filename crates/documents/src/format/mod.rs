@@ -9,9 +9,12 @@ mod ssh_agent;
 use std::fmt;
 use std::str::FromStr;
 
+pub(crate) use ssh::key_type as ssh_key_type;
+
 use crate::definition::Definition;
-use crate::error::{OutputError, UnknownFormat};
+use crate::error::{KeyKindError, OutputError, UnknownFormat};
 use crate::key::VerifyingKey;
+use crate::kind::KeyKind;
 
 /// A kind of signature file.
 #[derive(Clone, Copy)]
@@ -39,9 +42,34 @@ impl Format {
         self.0.purpose()
     }
 
-    /// The ending of its files, without the dot.
-    pub fn ending(self) -> &'static str {
-        self.0.ending()
+    /// The ending of its files, without the dot, for signatures by this kind of key.
+    pub fn ending(self, kind: KeyKind) -> &'static str {
+        self.0.ending_for(kind)
+    }
+
+    /// All endings that its files have.
+    pub fn endings(self) -> Vec<&'static str> {
+        let mut endings: Vec<_> = self.0.kinds().iter().map(|kind| self.ending(*kind)).collect();
+        endings.dedup();
+        endings
+    }
+
+    /// Whether common tools verify signatures in this format by this kind of key.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyKindError`], which names what can be done instead.
+    pub fn accepts(self, kind: KeyKind) -> Result<(), KeyKindError> {
+        if self.0.kinds().contains(&kind) {
+            return Ok(());
+        }
+        let instead = Self::ALL.iter().filter(|format| format.0.kinds().contains(&kind));
+        Err(KeyKindError {
+            format: self.name(),
+            takes: listed(self.0.kinds().iter()),
+            kind,
+            instead: listed(instead),
+        })
     }
 
     /// The namespace that a group has to serve for this one: itself, or the default.
@@ -89,10 +117,14 @@ impl FromStr for Format {
 
 /// The public key file of minisign.
 pub(crate) fn minisign_key_file(key: &VerifyingKey) -> String {
-    minisign::public_key_file(key.ed25519())
+    minisign::public_key_file(key.as_bytes())
 }
 
-/// The public key blob of SSH (RFC 8709 §4).
+/// The public key blob of SSH (RFC 8709 §4, RFC 5656 §3.1).
 pub(crate) fn ssh_key_blob(key: &VerifyingKey) -> Vec<u8> {
-    ssh::public_key_blob(key.ed25519())
+    ssh::public_key_blob(key)
+}
+
+fn listed<T: fmt::Display>(items: impl Iterator<Item = T>) -> String {
+    items.map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
 }

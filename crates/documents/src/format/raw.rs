@@ -1,8 +1,10 @@
-//! `raw`: the document is the message, the 64 bytes of the Ed25519 signature are the file.
+//! `raw`: the document is the message, and the signature is the file: 64 bytes for Ed25519, two
+//! numbers in DER for ECDSA.
 
 use crate::definition::{Asked, Definition, Found, Preparation};
 use crate::error::{ReadError, Unsignable, VerifyError};
-use crate::key::{Signature, VerifyingKey};
+use crate::key::{Signature, VerifyingKey, from_ecdsa_der};
+use crate::kind::KeyKind;
 use crate::meaning::{OWN, SSH};
 
 pub(crate) struct Raw;
@@ -13,11 +15,22 @@ impl Definition for Raw {
     }
 
     fn purpose(&self) -> &'static str {
-        "64 bytes, for openssl"
+        "the signature as it is, for openssl"
     }
 
     fn ending(&self) -> &'static str {
         "ed25519"
+    }
+
+    fn ending_for(&self, kind: KeyKind) -> &'static str {
+        match kind {
+            KeyKind::Ed25519 => self.ending(),
+            KeyKind::EcdsaP256 => "ecdsa",
+        }
+    }
+
+    fn kinds(&self) -> &'static [KeyKind] {
+        KeyKind::ALL
     }
 
     fn prepare<'a>(
@@ -39,7 +52,9 @@ impl Definition for Raw {
     }
 
     fn read(&self, file: &[u8]) -> Option<Result<Box<dyn Found>, ReadError>> {
-        Some(Ok(Box::new(RawSignature(file.try_into().ok()?))))
+        let (ed25519, ecdsa) = (file.try_into().ok(), from_ecdsa_der(file));
+        (ed25519.is_some() || ecdsa.is_some())
+            .then(|| Ok(Box::new(RawSignature { ed25519, ecdsa }) as Box<dyn Found>))
     }
 }
 
@@ -54,12 +69,21 @@ impl Preparation for Bytes<'_> {
     }
 
     fn finish(&self, signatures: &[Signature]) -> Vec<u8> {
-        signatures.first().map(|signature| signature.as_bytes().to_vec()).unwrap_or_default()
+        match signatures.first() {
+            Some(Signature::Ed25519(bytes)) => bytes.to_vec(),
+            Some(signature @ Signature::EcdsaP256(_)) => signature.to_der(),
+            None => Vec::new(),
+        }
     }
 }
 
 #[derive(Debug)]
-struct RawSignature([u8; 64]);
+struct RawSignature {
+    /// Any 64 bytes.
+    ed25519: Option<[u8; 64]>,
+    /// Rarely also 64 bytes.
+    ecdsa: Option<[u8; 64]>,
+}
 
 impl Found for RawSignature {
     fn verify(
@@ -68,6 +92,10 @@ impl Found for RawSignature {
         key: &VerifyingKey,
         _: Option<&str>,
     ) -> Result<(), VerifyError> {
-        key.verifies(document, &self.0)
+        let signature = match key.kind() {
+            KeyKind::Ed25519 => self.ed25519,
+            KeyKind::EcdsaP256 => self.ecdsa,
+        };
+        key.verifies(document, &signature.ok_or(VerifyError::Mismatch)?)
     }
 }

@@ -1,18 +1,21 @@
-//! `ssh`: SSH signatures (OpenSSH `PROTOCOL.sshsig`, version 1) by an Ed25519 key, with SHA-512.
+//! `ssh`: SSH signatures (OpenSSH `PROTOCOL.sshsig`, version 1) by an Ed25519 or P-256 key,
+//! with SHA-512 of the document.
 //!
 //! A `string` is a big-endian u32 length and that many bytes, as in RFC 4251 §5. The reader is
-//! another implementation than the writer: `ssh-key` parses, `ed25519-dalek` verifies.
+//! another implementation than the writer: `ssh-key` parses, `ed25519-dalek` and `p256`
+//! verify.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha512};
-use ssh_key::public::KeyData;
+use ssh_key::public::{EcdsaPublicKey, KeyData};
 use ssh_key::{LineEnding, SshSig};
 
 use crate::definition::{Asked, Definition, Found, Preparation};
 use crate::error::{Namespace, OutputError, ReadError, Unsignable, VerifyError};
 use crate::git;
-use crate::key::{Signature, VerifyingKey};
+use crate::key::{Signature, VerifyingKey, uncompressed};
+use crate::kind::KeyKind;
 use crate::meaning::SSH as MAGIC;
 use crate::preview::Preview;
 
@@ -31,6 +34,10 @@ impl Definition for Ssh {
         "sig"
     }
 
+    fn kinds(&self) -> &'static [KeyKind] {
+        KeyKind::ALL
+    }
+
     fn namespace(&self, given: Option<&str>) -> Result<Option<String>, OutputError> {
         let namespace = given.map(Namespace::new).transpose()?.unwrap_or_default();
         Ok(Some(namespace.into()))
@@ -43,7 +50,7 @@ impl Definition for Ssh {
         key: &'a VerifyingKey,
     ) -> Result<Box<dyn Preparation + 'a>, Unsignable> {
         let namespace = asked.namespace.as_deref().unwrap_or_default();
-        Ok(Box::new(Unsigned { document, namespace, key: key.ed25519() }))
+        Ok(Box::new(Unsigned { document, namespace, key }))
     }
 
     fn read(&self, file: &[u8]) -> Option<Result<Box<dyn Found>, ReadError>> {
@@ -55,7 +62,7 @@ impl Definition for Ssh {
 struct Unsigned<'a> {
     document: &'a [u8],
     namespace: &'a str,
-    key: &'a [u8; 32],
+    key: &'a VerifyingKey,
 }
 
 impl Preparation for Unsigned<'_> {
@@ -64,8 +71,8 @@ impl Preparation for Unsigned<'_> {
     }
 
     fn finish(&self, signatures: &[Signature]) -> Vec<u8> {
-        let signature = signatures.first().map(Signature::as_bytes).unwrap_or_default();
-        signature_file(self.key, self.namespace, signature)
+        let signature = signatures.first().map(signature_blob).unwrap_or_default();
+        signature_file(self.key, self.namespace, &signature)
     }
 
     fn preview(&self) -> Option<Preview> {
@@ -84,27 +91,64 @@ fn to_be_signed(document: &[u8], namespace: &str) -> Vec<u8> {
 }
 
 /// The armored signature file, with a final newline.
-fn signature_file(verifying_key: &[u8; 32], namespace: &str, signature: &[u8]) -> Vec<u8> {
-    let mut signature_blob = Vec::new();
-    put_string(&mut signature_blob, KEY_TYPE);
-    put_string(&mut signature_blob, signature);
-
+fn signature_file(verifying_key: &VerifyingKey, namespace: &str, signature: &[u8]) -> Vec<u8> {
     let mut blob = MAGIC.to_vec();
     blob.extend(1_u32.to_be_bytes());
     put_string(&mut blob, &public_key_blob(verifying_key));
     put_string(&mut blob, namespace.as_bytes());
     put_string(&mut blob, RESERVED);
     put_string(&mut blob, HASH);
-    put_string(&mut blob, &signature_blob);
+    put_string(&mut blob, signature);
     armor(&blob)
 }
 
-/// The public key in base64, as in `authorized_keys` (RFC 8709 §4).
-pub(super) fn public_key_blob(verifying_key: &[u8; 32]) -> Vec<u8> {
+/// RFC 8709 §6; RFC 5656 §3.1.2.
+fn signature_blob(signature: &Signature) -> Vec<u8> {
     let mut blob = Vec::new();
-    put_string(&mut blob, KEY_TYPE);
-    put_string(&mut blob, verifying_key);
+    put_string(&mut blob, key_type(signature.kind()).as_bytes());
+    match signature {
+        Signature::Ed25519(bytes) => put_string(&mut blob, bytes),
+        Signature::EcdsaP256(bytes) => {
+            let (r, s) = bytes.split_at(32);
+            let mut numbers = Vec::new();
+            put_number(&mut numbers, r);
+            put_number(&mut numbers, s);
+            put_string(&mut blob, &numbers);
+        }
+    }
     blob
+}
+
+/// The public key as `authorized_keys` has it in base64 (RFC 8709 §4; RFC 5656 §3.1).
+pub(super) fn public_key_blob(verifying_key: &VerifyingKey) -> Vec<u8> {
+    let mut blob = Vec::new();
+    put_string(&mut blob, key_type(verifying_key.kind()).as_bytes());
+    match verifying_key {
+        VerifyingKey::Ed25519(key) => put_string(&mut blob, key),
+        VerifyingKey::EcdsaP256(key) => {
+            put_string(&mut blob, P256);
+            put_string(&mut blob, &uncompressed(key));
+        }
+    }
+    blob
+}
+
+/// As at the beginning of a line in `authorized_keys`.
+pub(crate) fn key_type(kind: KeyKind) -> &'static str {
+    match kind {
+        KeyKind::Ed25519 => "ssh-ed25519",
+        KeyKind::EcdsaP256 => "ecdsa-sha2-nistp256",
+    }
+}
+
+/// An `mpint` of RFC 4251 §5, from big-endian bytes that are not negative.
+fn put_number(blob: &mut Vec<u8>, bytes: &[u8]) {
+    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
+    let mut shortest = bytes.get(zeros..).unwrap_or_default().to_vec();
+    if shortest.first().is_some_and(|first| *first >= 0x80) {
+        shortest.insert(0, 0);
+    }
+    put_string(blob, &shortest);
 }
 
 /// Everything put here has a fixed length or is at most 64 bytes of namespace, so no length leaves
@@ -124,7 +168,7 @@ fn armor(blob: &[u8]) -> Vec<u8> {
     file
 }
 
-const KEY_TYPE: &[u8] = b"ssh-ed25519";
+const P256: &[u8] = b"nistp256";
 const HASH: &[u8] = b"sha512";
 const RESERVED: &[u8] = b"";
 /// As OpenSSH writes it. Other readers insist on it.
@@ -133,7 +177,7 @@ const LINE_WIDTH: usize = 70;
 #[derive(Debug)]
 struct SshSignature {
     signature: [u8; 64],
-    verifying_key: [u8; 32],
+    verifying_key: VerifyingKey,
     envelope: SshSig,
 }
 
@@ -153,18 +197,25 @@ fn read(file: &[u8]) -> Result<SshSignature, ReadError> {
     if !visible(file).eq(visible(again.as_bytes())) {
         return Err(ReadError::Ssh(ssh_key::Error::FormatEncoding));
     }
-    let KeyData::Ed25519(key) = envelope.public_key() else {
-        return Err(ReadError::KeyType(envelope.public_key().algorithm().to_string()));
+    let (verifying_key, signature) = match envelope.public_key() {
+        KeyData::Ed25519(key) => {
+            let signature = envelope.signature_bytes().try_into();
+            let length = |_| ReadError::SignatureLength(envelope.signature_bytes().len());
+            (VerifyingKey::Ed25519(key.0), signature.map_err(length)?)
+        }
+        KeyData::Ecdsa(EcdsaPublicKey::NistP256(point)) => {
+            let key = VerifyingKey::from_p256_point(point.as_bytes()).ok_or(ReadError::Ecdsa)?;
+            let signature = p256::ecdsa::Signature::try_from(envelope.signature());
+            (key, signature.map_err(|_| ReadError::Ecdsa)?.to_bytes().into())
+        }
+        other => return Err(ReadError::KeyType(other.algorithm().to_string())),
     };
-    let verifying_key = key.0;
-    let signature = <[u8; 64]>::try_from(envelope.signature_bytes())
-        .map_err(|_| ReadError::SignatureLength(envelope.signature_bytes().len()))?;
     Ok(SshSignature { signature, verifying_key, envelope })
 }
 
 impl Found for SshSignature {
     fn verifying_key(&self) -> Option<VerifyingKey> {
-        Some(VerifyingKey::Ed25519(self.verifying_key))
+        Some(self.verifying_key)
     }
 
     fn namespace(&self) -> Option<&str> {
@@ -177,7 +228,7 @@ impl Found for SshSignature {
         key: &VerifyingKey,
         namespace: Option<&str>,
     ) -> Result<(), VerifyError> {
-        let found = VerifyingKey::Ed25519(self.verifying_key);
+        let found = self.verifying_key;
         if found != *key {
             return Err(VerifyError::OtherKey {
                 expected: key.to_string(),

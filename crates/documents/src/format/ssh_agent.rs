@@ -15,6 +15,7 @@ use super::ssh::public_key_blob;
 use crate::definition::{Asked, Definition, Found, Preparation};
 use crate::error::{Namespace, ReadError, Unsignable};
 use crate::key::{Signature, VerifyingKey};
+use crate::kind::KeyKind;
 use crate::meaning::SSH as MAGIC;
 use crate::preview::Preview;
 
@@ -31,6 +32,10 @@ impl Definition for SshAgent {
 
     fn ending(&self) -> &'static str {
         "ed25519"
+    }
+
+    fn kinds(&self) -> &'static [KeyKind] {
+        &[KeyKind::Ed25519]
     }
 
     fn prepare<'a>(
@@ -87,7 +92,7 @@ fn login(document: &[u8], key: &VerifyingKey) -> Result<Preview, Unsignable> {
         return Err(content("it asks for another service or method than an SSH login with a key"));
     }
     let (has_signature, algorithm, named) = (rest.byte()?, rest.string()?, rest.string()?);
-    if has_signature != 1 || algorithm != KEY_TYPE || named != public_key_blob(key.ed25519()) {
+    if has_signature != 1 || algorithm != KEY_TYPE || named != public_key_blob(key) {
         return Err(content("it is a login with another key"));
     }
     let server = (method == HOST_BOUND).then(|| rest.string()).transpose()?;
@@ -210,7 +215,7 @@ mod tests {
             string(method),
             vec![1],
             string(KEY_TYPE),
-            string(&public_key_blob(&key)),
+            string(&public_key_blob(&VerifyingKey::Ed25519(key))),
         ];
         parts.concat()
     }

@@ -5,7 +5,9 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use crate::api::{Code, Problem};
+use quorate_documents::{Format, VerifyingKey};
+
+use crate::api::{Code, GroupView, Problem};
 use crate::render::{clean, size};
 
 pub(super) const DASH: &str = "-";
@@ -75,6 +77,21 @@ pub(super) fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.push(".");
     name.push(ending);
     PathBuf::from(name)
+}
+
+/// Returns the ending of a format's files. Asks for the group only if the ending depends on its
+/// key.
+pub(super) fn ending(
+    format: Format,
+    group: impl FnOnce() -> Result<GroupView, Problem>,
+) -> Result<&'static str, Problem> {
+    let endings = format.endings();
+    if let [only] = endings.as_slice() {
+        return Ok(only);
+    }
+    let key = group()?.verifying_key.as_deref().and_then(VerifyingKey::from_hex);
+    let ending = key.map(|key| format.ending(key.kind())).or(endings.first().copied());
+    Ok(ending.unwrap_or_default())
 }
 
 /// Returns a name that is safe to write to. The requester chose the document's name, and must not

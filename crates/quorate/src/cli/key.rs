@@ -74,7 +74,7 @@ enum KeyFormat {
     Minisign,
     /// A JSON Web Key
     Jwk,
-    /// 64 hex digits
+    /// 64 hex digits; 66 for P-256
     Hex,
 }
 
@@ -162,7 +162,9 @@ fn written(verifying_key: &str, group: &str, format: KeyFormat) -> Result<String
         KeyFormat::Ssh => keys::to_ssh(&key, group).map_err(|error| failed(error.to_string()))?,
         KeyFormat::AllowedSigners => keys::allowed_signers_line(&key, group, &[])
             .map_err(|error| failed(error.to_string()))?,
-        KeyFormat::Minisign => keys::to_minisign(&key),
+        KeyFormat::Minisign => {
+            keys::to_minisign(&key).map_err(|error| failed(error.to_string()))?
+        }
         KeyFormat::Jwk => keys::to_jwk(&key),
         KeyFormat::Hex | KeyFormat::Pgp | KeyFormat::PgpRevocation => verifying_key.to_owned(),
     };

@@ -156,7 +156,8 @@ impl Run for Download {
             .file_name
             .as_deref()
             .map_or_else(|| PathBuf::from(request.id.short()), file::plain_name);
-        let target = self.target(context, file::with_ending(&name, output.format().ending()))?;
+        let ending = file::ending(output.format(), || session.group(&request.group))?;
+        let target = self.target(context, file::with_ending(&name, ending))?;
         if !request.state.is_final() {
             if !self.wait {
                 let sentence = request_sentence(&request);

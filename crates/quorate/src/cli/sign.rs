@@ -196,7 +196,11 @@ impl Sign {
                 )
                 .hint("give --out FILE, or --out - for stdout"));
             }
-            None => file::with_ending(document, self.output.format().ending()),
+            None => {
+                let format = self.output.format();
+                let ending = file::ending(format, || context.session()?.group(&self.group))?;
+                file::with_ending(document, ending)
+            }
         };
         let target = Target::new(path, self.force)?;
         if target.is_stdout() && context.terminal.is_json() {

@@ -13,6 +13,7 @@ use crate::date::to_the_second;
 use crate::definition::{Asked, Definition, Found, Preparation};
 use crate::error::{OutputError, ReadError, Unsignable, VerifyError};
 use crate::key::{Signature, VerifyingKey};
+use crate::kind::KeyKind;
 use crate::preview::Preview;
 
 pub(crate) struct PgpCertificate;
@@ -28,6 +29,10 @@ impl Definition for PgpCertificate {
 
     fn ending(&self) -> &'static str {
         "asc"
+    }
+
+    fn kinds(&self) -> &'static [KeyKind] {
+        &[KeyKind::Ed25519]
     }
 
     fn signatures(&self) -> u8 {
@@ -227,7 +232,7 @@ impl Certificate {
     }
 
     fn key<'a>(&self, key: &'a VerifyingKey) -> Key<'a> {
-        Key { bytes: key.ed25519(), created: self.created }
+        Key { bytes: key.as_bytes(), created: self.created }
     }
 
     fn times(&self) -> Times {

@@ -10,6 +10,7 @@ use super::read;
 use crate::definition::{Asked, Definition, Found, Preparation};
 use crate::error::{OutputError, ReadError, Unsignable};
 use crate::key::{Signature, VerifyingKey};
+use crate::kind::KeyKind;
 
 pub(crate) struct PgpText;
 
@@ -24,6 +25,10 @@ impl Definition for PgpText {
 
     fn ending(&self) -> &'static str {
         "asc"
+    }
+
+    fn kinds(&self) -> &'static [KeyKind] {
+        &[KeyKind::Ed25519]
     }
 
     fn covers_times(&self) -> bool {
@@ -52,7 +57,7 @@ impl Definition for PgpText {
             ));
         }
         let text = text.strip_suffix('\n').unwrap_or(text);
-        let key = Key { bytes: key.ed25519(), created: times.created };
+        let key = Key { bytes: key.as_bytes(), created: times.created };
         let statement = Statement::new(Kind::Text, &key, times, &[]);
         Ok(Box::new(Unsigned { text, statement }))
     }

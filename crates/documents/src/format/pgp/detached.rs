@@ -7,6 +7,7 @@ use crate::definition::{Asked, Definition, Found, Preparation};
 use crate::error::{OutputError, ReadError, Unsignable};
 use crate::git;
 use crate::key::{Signature, VerifyingKey};
+use crate::kind::KeyKind;
 use crate::preview::Preview;
 
 pub(crate) struct Pgp;
@@ -24,6 +25,10 @@ impl Definition for Pgp {
         "asc"
     }
 
+    fn kinds(&self) -> &'static [KeyKind] {
+        &[KeyKind::Ed25519]
+    }
+
     fn covers_times(&self) -> bool {
         true
     }
@@ -39,7 +44,7 @@ impl Definition for Pgp {
         key: &'a VerifyingKey,
     ) -> Result<Box<dyn Preparation + 'a>, Unsignable> {
         let times = Times::of(asked, "pgp")?;
-        let key = Key { bytes: key.ed25519(), created: times.created };
+        let key = Key { bytes: key.as_bytes(), created: times.created };
         let statement = Statement::new(Kind::Binary, &key, times, &[]);
         Ok(Box::new(Unsigned { document, statement }))
     }

@@ -27,7 +27,7 @@ pub(super) enum Kind {
 /// A key: its bytes, and the time that its fingerprint covers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key<'a> {
-    pub(super) bytes: &'a [u8; 32],
+    pub(super) bytes: &'a [u8],
     pub(super) created: Moment,
 }
 
@@ -39,7 +39,7 @@ impl Key<'_> {
         body.push(EDDSA);
         body.extend(ED25519);
         // The prefix 0x40 means that the point is in its native encoding (§11.2).
-        body.extend(integer(&[&[0x40], self.bytes.as_slice()].concat()));
+        body.extend(integer(&[&[0x40], self.bytes].concat()));
         body
     }
 

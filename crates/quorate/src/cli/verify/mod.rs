@@ -36,7 +36,7 @@ pub(super) struct Verify {
     /// ending of another format]
     #[arg(long, short, value_name = "FILE")]
     signature: Option<PathBuf>,
-    /// A file with the public key that you trust: PEM, an ssh-ed25519 line, JWK or 64 hex digits;
+    /// A file with the public key that you trust: PEM, a line of SSH, JWK or hex digits;
     /// of several lines, any may be the signer's
     #[arg(long, short, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -111,7 +111,8 @@ impl Verify {
         }
         // Two formats can have one ending.
         let mut paths: Vec<PathBuf> = Vec::new();
-        for path in Format::ALL.iter().map(|format| file::with_ending(file, format.ending())) {
+        for path in Format::ALL.iter().flat_map(|format| format.endings()) {
+            let path = file::with_ending(file, path);
             if !paths.contains(&path) {
                 paths.push(path);
             }
