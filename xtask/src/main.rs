@@ -5,6 +5,7 @@ mod cargo;
 mod dependencies;
 mod failure;
 mod kept;
+mod python;
 mod replay;
 mod soak;
 mod terminal;
@@ -31,6 +32,7 @@ Commands:
         --no-install  never installs a package; missing ones are reported as skipped
   dependencies
         Checks the sources and licences of all dependencies
+  tools Installs the programs of others that tests call: Debian packages and Python packages
   tidy  Checks the source tree: dependencies, purity, import circles, names, files, English
   bench [--quick] [--date YYYY-MM-DD]
         Measures in release mode and writes docs/benchmarks.md
@@ -78,6 +80,13 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
         Some("dependencies") => {
             no_more(arguments)?;
             dependencies::run(&Workspace::read()?)
+        }
+        Some("tools") => {
+            no_more(arguments)?;
+            match tools::provide(&Workspace::read()?.target, true).is_empty() {
+                true => Ok(()),
+                false => Err(Failure::Checks),
+            }
         }
         Some("bench") => bench::run(&bench_options(arguments)?, &Workspace::read()?),
         Some("kept") => kept::run(kept_seeds(arguments)?, &Workspace::read()?),
@@ -190,6 +199,7 @@ mod tests {
             vec!["tidy", "x"],
             vec!["dependencies", "x"],
             vec!["kept", "x"],
+            vec!["tools", "x"],
         ] {
             let arguments: Vec<String> = arguments.into_iter().map(String::from).collect();
 

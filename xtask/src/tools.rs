@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::python;
 use crate::terminal::{Tone, paint, say};
 
 /// A program that tests call.
@@ -58,9 +59,29 @@ const NAMESPACES: Tool = Tool {
     used_for: "cutting hosts off, losing packets and filling disks",
 };
 
+/// Not a program, but packages that tests use.
+const VERIFIERS: Tool = Tool {
+    program: "Python verifiers",
+    package: "python3-venv",
+    used_for: "verifying DSSE, TUF, JWS and PDF signatures with Python packages",
+};
+
 /// Installs missing programs if that is allowed and possible. Returns those that are still missing.
-pub(crate) fn provide(may_install: bool) -> Vec<&'static Tool> {
+pub(crate) fn provide(target: &Path, may_install: bool) -> Vec<&'static Tool> {
     let mut missing = provide_programs(may_install);
+    let install_venv = || {
+        if is_root() && is_installed("apt-get") {
+            install(std::iter::once(VERIFIERS.package));
+        }
+    };
+    if let Err(obstacle) = python::provide(target, may_install, install_venv) {
+        let line = format!(
+            "skipped: {} not installed ({obstacle}), so no test is {}; get them with `cargo xtask tools`",
+            VERIFIERS.program, VERIFIERS.used_for
+        );
+        say!("{}", paint(Tone::Warning, &line));
+        missing.push(&VERIFIERS);
+    }
     if is_installed("unshare") && !has_namespaces() {
         let line = format!(
             "skipped: no namespaces (they need root, or unprivileged user namespaces), so no test is {}",
@@ -87,7 +108,7 @@ fn provide_programs(may_install: bool) -> Vec<&'static Tool> {
         "no apt-get here"
     } else {
         say!("{}", paint(Tone::Strong, &format!("==> install {}", list(&missing))));
-        install(&missing);
+        install(missing.iter().map(|tool| tool.package));
         "apt-get could not"
     };
 
@@ -117,7 +138,7 @@ fn has_namespaces() -> bool {
 }
 
 /// The caller detects failures by looking for the programs afterwards.
-fn install(tools: &[&Tool]) {
+fn install<'a>(packages: impl Iterator<Item = &'a str>) {
     let apt = |arguments: &[&str]| {
         let mut command = Command::new("apt-get");
         command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
@@ -129,7 +150,7 @@ fn install(tools: &[&Tool]) {
     };
     apt(&["update", "-qq"]);
     let mut arguments = vec!["install", "-y", "-qq", "--no-install-recommends"];
-    arguments.extend(tools.iter().map(|tool| tool.package));
+    arguments.extend(packages);
     apt(&arguments);
 }
 

@@ -34,7 +34,7 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options, workspace: &Workspace) -> Result<(), Failure> {
     let started = Instant::now();
     let packages = select(&options.packages, &workspace.packages)?;
-    let missing = tools::provide(options.may_install);
+    let missing = tools::provide(&workspace.target, options.may_install);
 
     let has = |subcommand: &str| {
         let version = command(&workspace.root, [subcommand, "--version"]).output();
