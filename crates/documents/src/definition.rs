@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::certificate::CertificateChain;
 use crate::error::{OutputError, ReadError, Unsignable, VerifyError};
 use crate::key::{Signature, VerifyingKey};
 use crate::kind::KeyKind;
@@ -56,9 +57,16 @@ pub(crate) trait Definition: Sync {
         Err(OutputError::Options)
     }
 
-    /// The options that give a file the date of its request, where the format has a date.
-    fn dated(&self, seconds: u64) -> Option<String> {
-        let _ = seconds;
+    /// The options that give a file the date of its request, where the format has a date and the
+    /// given options do not.
+    fn dated(&self, given: Option<&str>, seconds: u64) -> Option<String> {
+        let _ = (given, seconds);
+        None
+    }
+
+    /// The given options with the certificates of the key, where the format has them.
+    fn certified(&self, given: Option<&str>, chain: &CertificateChain) -> Option<String> {
+        let _ = (given, chain);
         None
     }
 

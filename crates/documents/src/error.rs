@@ -102,6 +102,8 @@ pub enum OutputError {
     Namespace(#[from] NamespaceError),
     #[error("this format has no namespace: leave it out, or choose the ssh format")]
     NamespaceWithoutUse,
+    #[error("a certificate in the options cannot be read, or was not issued by the next one")]
+    Certificate,
     #[error("the options are not those of this format")]
     Options,
 }
@@ -110,6 +112,45 @@ pub enum OutputError {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("unknown signature format; `quorate sign --help` lists them")]
 pub struct UnknownFormat;
+
+/// Why a certificate cannot stand for a key, or not for signatures of that time.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum X509Error {
+    #[error("it cannot be read; expected X.509 version 3, in PEM or DER")]
+    Unreadable,
+    #[error("there are more than 5 certificates")]
+    TooMany,
+    #[error(
+        "the certificates are in another order, or one is missing: {expected} did not issue the one before"
+    )]
+    Chain { expected: String },
+    #[error("a certificate above the first is not one of an authority")]
+    IssuerUsage,
+    #[error("it is for another key: expected {expected}, got {found}")]
+    OtherKey { expected: String, found: String },
+    #[error(
+        "it is not valid before {from} UTC, and the signature is as of {at}; renew it, or sign with another time"
+    )]
+    NotYetValid { from: String, at: String },
+    #[error("it expired on {until} UTC, and the signature is as of {at}; renew it first")]
+    Expired { until: String, at: String },
+    #[error(
+        "it is of a certificate authority, whose key signs certificates and no documents; issue one for this key"
+    )]
+    Authority,
+    #[error(
+        "its key usage lacks digitalSignature; issue one with digitalSignature and nonRepudiation"
+    )]
+    Usage,
+    #[error(
+        "it was signed with an algorithm that is weak or unknown ({0}); issue one with SHA-256"
+    )]
+    WeakDigest(String),
+    #[error("it has a critical extension that is unknown here ({0})")]
+    Extension(String),
+}
 
 /// A format and a kind of key between which common tools know no signatures.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -151,6 +192,12 @@ pub enum Unsignable {
     Incomplete(&'static str),
     #[error(transparent)]
     KeyKind(#[from] KeyKindError),
+    #[error(
+        "the {0} format lacks a certificate or a time: `quorate sign --certificate FILE` adds both"
+    )]
+    NoCertificate(&'static str),
+    #[error("the certificate cannot be used: {0}")]
+    Certificate(#[from] X509Error),
     /// The document is not what the format is for; how so.
     #[error("the file cannot be signed as {format}: {reason}")]
     Content { format: &'static str, reason: String },
@@ -173,6 +220,8 @@ pub enum ReadError {
     KeyType(String),
     #[error("the OpenPGP file cannot be used: {0}")]
     Pgp(String),
+    #[error("the {0} file cannot be used: {1}")]
+    File(&'static str, String),
     #[error("the minisign signature cannot be read: {0}")]
     Minisign(&'static str),
     #[error("the SSH signature contains {0} bytes where an Ed25519 signature has 64")]
@@ -202,6 +251,10 @@ pub enum VerifyError {
     OtherKey { expected: String, found: String },
     #[error("signed for another namespace: expected {expected:?}, got {found:?}")]
     OtherNamespace { expected: String, found: String },
+    #[error("the certificate in the file cannot be used: {0}")]
+    Certificate(#[from] X509Error),
+    #[error("{0}")]
+    Content(String),
     #[error("the signature does not match: the document was changed, or another key signed it")]
     Mismatch,
 }

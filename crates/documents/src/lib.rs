@@ -26,6 +26,7 @@
 
 pub mod keys;
 
+mod certificate;
 mod commitment;
 mod date;
 mod definition;
@@ -35,15 +36,18 @@ mod git;
 mod key;
 mod kind;
 mod meaning;
+mod options;
 mod output;
 mod prepare;
 mod preview;
+mod spki;
 mod verify;
 
+pub use certificate::CertificateChain;
 pub use commitment::{commitment, commitment_to_hash};
 pub use error::{
     KeyKindError, Namespace, NamespaceError, OutputError, ReadError, UnknownFormat, Unsignable,
-    VerifyError,
+    VerifyError, X509Error,
 };
 pub use format::Format;
 pub use format::pgp::{Certificate, CertificateError, Moment, binary_signature};

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::certificate::CertificateChain;
 use crate::definition::Asked;
 use crate::error::OutputError;
 use crate::format::Format;
@@ -57,8 +58,18 @@ impl Output {
     /// The same with the date of a request, in seconds since 1970, where the format has a date and
     /// none was given.
     pub fn dated(mut self, seconds: u64) -> Self {
-        let options = self.asked.options.take();
-        self.asked.options = options.or_else(|| self.format.definition().dated(seconds));
+        let given = self.asked.options.take();
+        let dated = self.format.definition().dated(given.as_deref(), seconds);
+        self.asked.options = dated.or(given);
+        self
+    }
+
+    /// The same with the certificates of the group's key, where the format has them. They replace
+    /// others.
+    pub fn with_certificates(mut self, chain: &CertificateChain) -> Self {
+        let given = self.asked.options.take();
+        let certified = self.format.definition().certified(given.as_deref(), chain);
+        self.asked.options = certified.or(given);
         self
     }
 

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 pub const MOST_FORMATS: usize = 16;
 /// The longest name of a format and the longest namespace, in bytes.
 const LONGEST: usize = 64;
-const LONGEST_OPTIONS: usize = 1024;
+/// Enough for the certificates of a key and its issuers.
+const LONGEST_OPTIONS: usize = 16 << 10;
 
 /// An output format that a group signs in: `raw`, or `ssh:file` with its namespace.
 ///
@@ -124,7 +125,7 @@ pub enum OutputFormatError {
 /// What a request wants made from the signature: a format that the group has to serve, and options,
 /// which only the crate `documents` understands.
 ///
-/// Written `FORMAT`, or `FORMAT?OPTIONS` with 1 to 1,024 visible ASCII characters of options.
+/// Written `FORMAT`, or `FORMAT?OPTIONS` with 1 to 16,384 visible ASCII characters of options.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Output {
@@ -224,7 +225,7 @@ mod tests {
                 (text, format.to_owned())
             );
         }
-        let long = format!("pgp?{}", "x".repeat(1025));
+        let long = format!("pgp?{}", "x".repeat((16 << 10) + 1));
         for text in ["pgp?", "?a", "pgp?a b", "pgp?ä", &long] {
             assert!(text.parse::<Output>().is_err(), "{text}");
         }

@@ -43,8 +43,9 @@ impl Definition for Minisign {
         moment(given).map(drop).ok_or(OutputError::Options)
     }
 
-    fn dated(&self, seconds: u64) -> Option<String> {
-        Some(format!("{AT}{seconds}")).filter(|options| moment(options).is_some())
+    fn dated(&self, given: Option<&str>, seconds: u64) -> Option<String> {
+        let options = given.is_none().then(|| format!("{AT}{seconds}"));
+        options.filter(|options| moment(options).is_some())
     }
 
     fn prepare<'a>(

@@ -1,10 +1,12 @@
 //! The formats: one file for each, and the registry.
 
+pub(crate) mod cms;
 mod minisign;
 pub(crate) mod pgp;
 mod raw;
 mod ssh;
 mod ssh_agent;
+pub(crate) mod x509;
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,6 +32,11 @@ impl Format {
         Self(&pgp::Pgp),
         Self(&pgp::PgpText),
         Self(&pgp::PgpCertificate),
+        Self(&cms::Cms),
+        Self(&x509::Csr),
+        Self(&x509::ISSUED),
+        Self(&x509::AUTHORITY),
+        Self(&x509::SELF),
     ];
 
     /// The name in entries, on the command line and in the API.

@@ -8,7 +8,7 @@ use clap::Args;
 use quorate_ceremony::names::{AccountName, DocumentType, EntryId, GroupName};
 use quorate_ceremony::state::Refusal;
 use quorate_ceremony::state::refusal::Requests;
-use quorate_documents::{Format, Output, OutputError, prepare};
+use quorate_documents::{CertificateChain, Format, Output, OutputError, X509Error, prepare};
 use serde::Serialize;
 
 use super::context::{Context, now};
@@ -55,6 +55,10 @@ pub(super) struct Sign {
     /// The purpose of the signature, in the ssh format; it verifies for no other [default: file]
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
+    /// The certificate of the group's key in PEM, and those of its issuers after it, for cms and
+    /// pdf; for x509, the certificate of the group as an authority
+    #[arg(long, value_name = "FILE")]
+    certificate: Option<PathBuf>,
     /// What you write to the approvers, in at most 500 bytes; it stays with the document
     #[arg(long, short, value_name = "TEXT", value_parser = message)]
     message: Option<DocumentNote>,
@@ -157,14 +161,29 @@ impl Run for Sign {
 }
 
 impl Sign {
-    /// What to make: `--as` and `--namespace` together.
+    /// What to make: `--as`, `--namespace` and `--certificate` together.
     fn output(&self) -> Result<Output, Problem> {
-        match &self.namespace {
+        let output = match &self.namespace {
             None => Ok(self.output.clone()),
             Some(namespace) => Output::new(self.output.format(), Some(namespace))
                 .map_err(|error| Problem::new(Code::Usage, error.to_string())),
-        }
-        .map(|output| output.dated(now().seconds()))
+        }?;
+        let output = match &self.certificate {
+            None => output,
+            Some(path) => {
+                let chain = CertificateChain::from_pem(&file::read_text(path)?);
+                let failed = |error: X509Error| {
+                    Problem::new(Code::Usage, format!("{}: {error}", path.display()))
+                };
+                let certified = output.clone().with_certificates(&chain.map_err(failed)?);
+                if certified == output {
+                    let message = format!("{} signatures have no certificate", output.format());
+                    return Err(Problem::new(Code::Usage, message).hint("leave out --certificate"));
+                }
+                certified
+            }
+        };
+        Ok(output.dated(now().seconds()))
     }
 
     fn input(&self, context: &Context, path: &Path, limit: u64) -> Result<Input, Problem> {
