@@ -100,7 +100,7 @@ pub enum OutputError {
     Format(#[from] UnknownFormat),
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
-    #[error("this format has no namespace: leave it out, or choose the ssh format")]
+    #[error("this format has no namespace: leave it out, or choose the ssh or dsse format")]
     NamespaceWithoutUse,
     #[error("a certificate in the options cannot be read, or was not issued by the next one")]
     Certificate,
@@ -175,6 +175,9 @@ pub enum Unsignable {
         "a raw signature over this file would also be an SSH signature over a document that is not in it"
     )]
     Ssh,
+    /// It begins like the bytes that the signature of a DSSE envelope covers.
+    #[error("a raw signature over this file would also be that of a DSSE envelope; sign as dsse")]
+    Dsse,
     /// It begins with [`OWN`](crate::OWN), so the signature could be put into the log.
     #[error(
         "a raw signature over this file would also be a statement of the group about its own key"

@@ -11,16 +11,15 @@ use ssh_key::public::{EcdsaPublicKey, KeyData};
 
 use crate::error::Namespace;
 use crate::format::{minisign_key_file, ssh_key_blob, ssh_key_type};
-use crate::key::{VerifyingKey, uncompressed};
+use crate::jwk;
+use crate::key::VerifyingKey;
 use crate::kind::KeyKind;
-use crate::spki::{from_spki, to_spki};
+use crate::spki::{PEM_BEGIN, PEM_END, from_spki, pem};
 
 /// The key as SubjectPublicKeyInfo in PEM (RFC 8410 §4, RFC 5480 §2), for openssl. Ends with a
 /// newline.
 pub fn to_pem(verifying_key: &VerifyingKey) -> String {
-    let base64 = STANDARD.encode(to_spki(verifying_key));
-    let lines: Vec<_> = base64.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
-    format!("{PEM_BEGIN}\n{}\n{PEM_END}\n", lines.join("\n"))
+    pem(verifying_key)
 }
 
 /// The key as one line of `authorized_keys` (and of a `.pub` file), without a newline.
@@ -59,20 +58,7 @@ pub fn to_minisign(verifying_key: &VerifyingKey) -> Result<String, ExportError> 
 
 /// The key as a JSON Web Key (RFC 8037 §2, RFC 7518 §6.2), without a newline.
 pub fn to_jwk(verifying_key: &VerifyingKey) -> String {
-    // Written by hand because the members' order is that of the RFCs' examples, and nothing here
-    // needs escaping.
-    match verifying_key {
-        VerifyingKey::Ed25519(key) => {
-            format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, URL_SAFE_NO_PAD.encode(key))
-        }
-        VerifyingKey::EcdsaP256(key) => {
-            let point = uncompressed(key);
-            let coordinates = point.get(1..).unwrap_or_default();
-            let (x, y) = coordinates.split_at_checked(32).unwrap_or_default();
-            let [x, y] = [x, y].map(|number| URL_SAFE_NO_PAD.encode(number));
-            format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}"#)
-        }
-    }
+    jwk::of(verifying_key)
 }
 
 /// A line of the file that `ssh-keygen -Y verify -f` takes: `verifying_key` may sign as `identity`,
@@ -288,8 +274,6 @@ struct Jwk {
     d: Option<serde::de::IgnoredAny>,
 }
 
-const PEM_BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
-const PEM_END: &str = "-----END PUBLIC KEY-----";
 /// Before both coordinates of a point (SEC 1 §2.3.3).
 const UNCOMPRESSED: u8 = 4;
 

@@ -33,6 +33,8 @@ mod definition;
 mod error;
 mod format;
 mod git;
+mod json;
+mod jwk;
 mod key;
 mod kind;
 mod meaning;
@@ -41,6 +43,7 @@ mod output;
 mod prepare;
 mod preview;
 mod spki;
+mod tuf_key;
 mod verify;
 
 pub use certificate::CertificateChain;

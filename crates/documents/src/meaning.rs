@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 pub const OWN: &[u8] = b"quorate/own/";
 /// The beginning of what an SSH signature covers (OpenSSH `PROTOCOL.sshsig`).
 pub(crate) const SSH: &[u8] = b"SSHSIG";
+/// The beginning of what the signature of a DSSE envelope covers.
+pub(crate) const DSSE: &[u8] = b"DSSEv1 ";
 
 /// A thing that a document is as well, for programs which trust the signer's key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
@@ -39,6 +41,8 @@ pub enum Meaning {
     SshLogin,
     /// RFC 7515 §5.1.
     JsonWebToken,
+    /// `signed` of the TUF specification, §4.2.
+    TufMetadata,
     /// CertificateVerify of RFC 8446 §4.4.3, or the same construction in another context.
     Tls13Handshake,
     /// ServerKeyExchange of RFC 8422 §5.4.
@@ -59,6 +63,7 @@ impl fmt::Display for Meaning {
             Self::SshRevocationList => "an SSH key revocation list",
             Self::SshLogin => "what an SSH client signs to log in",
             Self::JsonWebToken => "what the signature of a JSON Web Token covers",
+            Self::TufMetadata => "what a signature of TUF metadata covers",
             Self::Tls13Handshake => "what a TLS 1.3 server or client signs to prove its identity",
             Self::Tls12Handshake => "what a TLS 1.2 server signs to prove its identity",
             Self::Hash => "as long as a hash, and a hash is all that several protocols sign",
@@ -78,6 +83,7 @@ pub fn other_meaning(document: &[u8]) -> Option<Meaning> {
         (Meaning::SshRevocationList, |bytes| bytes.starts_with(b"SSHKRL\n\0").then_some(())),
         (Meaning::SshLogin, is_ssh_login),
         (Meaning::JsonWebToken, is_token),
+        (Meaning::TufMetadata, is_tuf_metadata),
         (Meaning::Tls13Handshake, |bytes| bytes.starts_with(&[0x20; 64]).then_some(())),
         (Meaning::Tls12Handshake, is_tls12),
         (Meaning::Hash, |bytes| matches!(bytes.len(), 20 | 28 | 32 | 48 | 64).then_some(())),
@@ -159,6 +165,13 @@ fn is_token(bytes: &[u8]) -> Option<()> {
     let header: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(&header).ok()?;
     header.contains_key("alg").then_some(())
+}
+
+fn is_tuf_metadata(bytes: &[u8]) -> Option<()> {
+    // Canonical JSON, in which `_type` comes first unless another name begins with `A` to `Z`.
+    let text = bytes.strip_prefix(b"{")?;
+    let has = |field: &[u8]| text.windows(field.len()).any(|found| found == field);
+    (has(b"\"_type\":\"") && has(b"\"spec_version\":\"")).then_some(())
 }
 
 /// The randoms of client and server, then the parameters of a named curve.
@@ -272,6 +285,7 @@ mod tests {
             (b"SSHKRL\n\0\0\0\0\x01".to_vec(), Meaning::SshRevocationList),
             (login.concat(), Meaning::SshLogin),
             (b"eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJhZG1pbiJ9".to_vec(), Meaning::JsonWebToken),
+            (br#"{"_type":"root","spec_version":"1.0"}"#.to_vec(), Meaning::TufMetadata),
             (tls13.concat(), Meaning::Tls13Handshake),
             (tls12, Meaning::Tls12Handshake),
             (vec![7; 32], Meaning::Hash),

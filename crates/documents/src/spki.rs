@@ -1,6 +1,19 @@
 //! SubjectPublicKeyInfo (RFC 8410 §4, RFC 5480 §2).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::key::{VerifyingKey, uncompressed};
+
+pub(crate) const PEM_BEGIN: &str = "-----BEGIN PUBLIC KEY-----";
+pub(crate) const PEM_END: &str = "-----END PUBLIC KEY-----";
+
+/// The same in PEM. Ends with a newline.
+pub(crate) fn pem(verifying_key: &VerifyingKey) -> String {
+    let base64 = STANDARD.encode(to_spki(verifying_key));
+    let lines: Vec<_> = base64.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+    format!("{PEM_BEGIN}\n{}\n{PEM_END}\n", lines.join("\n"))
+}
 
 /// SubjectPublicKeyInfo in DER.
 pub(crate) fn to_spki(verifying_key: &VerifyingKey) -> Vec<u8> {

@@ -28,10 +28,11 @@ fn ssh(namespace: &str) -> Output {
     Output::new(format("ssh"), Some(namespace)).unwrap()
 }
 
-fn outputs() -> [Output; 5] {
+fn outputs() -> [Output; 7] {
     let minisign = ["minisign", "minisign?at=1767225600"].map(|text| text.parse().unwrap());
     let [plain, dated] = minisign;
-    [raw(), ssh("file"), ssh("contract@example.com"), plain, dated]
+    let [dsse, jws] = ["dsse", "jws-detached"].map(|text| text.parse().unwrap());
+    [raw(), ssh("file"), ssh("contract@example.com"), plain, dated, dsse, jws]
 }
 
 /// The signatures that a file takes, one after the other.
@@ -216,7 +217,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_signed_verifies(document: Vec<u8>, seed: u8, which in 0_usize..5) {
+    fn what_is_signed_verifies(document: Vec<u8>, seed: u8, which in 0_usize..7) {
         // 64 bytes are not signed raw.
         prop_assume!(document.len() != 64);
         let output = &outputs()[which];
@@ -225,7 +226,7 @@ proptest! {
     }
 
     #[test]
-    fn preparing_again_gives_the_same_bytes(document: Vec<u8>, which in 0_usize..5) {
+    fn preparing_again_gives_the_same_bytes(document: Vec<u8>, which in 0_usize..7) {
         // 64 bytes are not signed raw.
         prop_assume!(document.len() != 64);
         let output = &outputs()[which];
@@ -236,7 +237,7 @@ proptest! {
 
     #[test]
     fn a_flipped_bit_of_the_document_is_noticed(
-        document in proptest::collection::vec(any::<u8>(), 1..200), at: prop::sample::Index, bit in 0_u32..8, which in 0_usize..5,
+        document in proptest::collection::vec(any::<u8>(), 1..200), at: prop::sample::Index, bit in 0_u32..8, which in 0_usize..7,
     ) {
         // 64 bytes are not signed raw.
         prop_assume!(document.len() != 64);

@@ -1,11 +1,14 @@
 //! The formats: one file for each, and the registry.
 
 pub(crate) mod cms;
+mod dsse;
+mod jws;
 mod minisign;
 pub(crate) mod pgp;
 mod raw;
 mod ssh;
 mod ssh_agent;
+mod tuf;
 pub(crate) mod x509;
 
 use std::fmt;
@@ -37,6 +40,10 @@ impl Format {
         Self(&x509::ISSUED),
         Self(&x509::AUTHORITY),
         Self(&x509::SELF),
+        Self(&dsse::Dsse),
+        Self(&tuf::Tuf),
+        Self(&jws::Compact),
+        Self(&jws::Detached),
     ];
 
     /// The name in entries, on the command line and in the API.

@@ -5,7 +5,7 @@ use crate::definition::{Asked, Definition, Found, Preparation};
 use crate::error::{ReadError, Unsignable, VerifyError};
 use crate::key::{Signature, VerifyingKey, from_ecdsa_der};
 use crate::kind::KeyKind;
-use crate::meaning::{OWN, SSH};
+use crate::meaning::{DSSE, OWN, SSH};
 
 pub(crate) struct Raw;
 
@@ -41,6 +41,9 @@ impl Definition for Raw {
     ) -> Result<Box<dyn Preparation + 'a>, Unsignable> {
         if document.starts_with(SSH) {
             return Err(Unsignable::Ssh);
+        }
+        if document.starts_with(DSSE) {
+            return Err(Unsignable::Dsse);
         }
         if document.starts_with(OWN) {
             return Err(Unsignable::Own);

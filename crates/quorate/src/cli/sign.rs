@@ -449,9 +449,13 @@ pub(super) fn write_signature(
         page.sentence("Check it, here and with other people's tools:");
         let document = quoted(&document_path.display().to_string());
         let signature = quoted(&target.path().display().to_string());
-        page.copyable(
-            context.command(&format!("quorate verify {document} --signature {signature}")),
-        );
+        let verify = match output.namespace() {
+            Some(other) if output.format().served(None).is_ok_and(|it| it.as_deref() != Some(other)) => {
+                format!("quorate verify {document} --signature {signature} --namespace {}", quoted(other))
+            }
+            _ => format!("quorate verify {document} --signature {signature}"),
+        };
+        page.copyable(context.command(&verify));
         let group = view.group;
         let export = |format| context.command(&format!("quorate key export --group {group} --format {format}"));
         match output.format().name() {
@@ -466,6 +470,11 @@ pub(super) fn write_signature(
             "minisign" => {
                 page.copyable(format!("{} > {group}.pub", export("minisign")));
                 page.copyable(format!("minisign -Vm {document} -x {signature} -p {group}.pub"));
+            }
+            // Libraries verify these, with the key.
+            "dsse" | "tuf" => page.copyable(format!("{} > {group}.pem", export("pem"))),
+            "jws" | "jws-detached" => {
+                page.copyable(format!("{} > {group}.jwk", export("jwk")));
             }
             "ssh" => {
                 let namespace = quoted(output.namespace().unwrap_or_default());

@@ -422,6 +422,14 @@ fn damaged_join_urls_say_what_is_wrong_and_repeat_no_secret() {
     }
 }
 
+fn signature_file(key: &SecretKey, document: &[u8], output: &str) -> Vec<u8> {
+    let public = VerifyingKey::Ed25519(key.public().0);
+    let output: Output = output.parse().unwrap();
+    let prepared = prepare(document, &output, &public).unwrap();
+    let signature = Signature::Ed25519(key.sign(&prepared.to_be_signed(&[]).unwrap()));
+    prepared.finish(&[signature]).unwrap()
+}
+
 /// A file, its signatures by a key, and the key.
 fn signed(place: &Place) -> SecretKey {
     let key = SecretKey::from_seed(&[7; 32]);
@@ -429,10 +437,7 @@ fn signed(place: &Place) -> SecretKey {
     place.write("contract", document);
     let public = VerifyingKey::Ed25519(key.public().0);
     for (output, name) in [("raw", "contract.ed25519"), ("ssh", "contract.sig")] {
-        let output: Output = output.parse().unwrap();
-        let prepared = prepare(document, &output, &public).unwrap();
-        let signature = Signature::Ed25519(key.sign(&prepared.to_be_signed(&[]).unwrap()));
-        place.write(name, &prepared.finish(&[signature]).unwrap());
+        place.write(name, &signature_file(&key, document, output));
     }
     place.write("key.pem", keys::to_pem(&public).as_bytes());
     let other = VerifyingKey::Ed25519(SecretKey::from_seed(&[8; 32]).public().0);
@@ -466,6 +471,34 @@ fn a_signature_gets_one_verdict_and_its_checks() {
 }
 
 #[test]
+fn a_file_that_contains_its_signature_verifies_alone() {
+    let place = Place::new();
+    let key = signed(&place);
+    let metadata = br#"{"signatures":[],"signed":{"_type":"timestamp","spec_version":"1.0","version":1,"expires":"2999-01-01T00:00:00Z","meta":{}}}"#;
+    for (name, output, document) in [
+        ("statement.dsse.json", "dsse", b"{\"a\":1}".as_slice()),
+        ("timestamp.signed.json", "tuf", metadata),
+        ("terms.jws", "jws", b"{\"a\":1}"),
+    ] {
+        let file = signature_file(&key, document, output);
+        place.write(name, &file);
+        let ran = place.run(&format!("verify {name} --key key.pem"));
+        assert_eq!(ran.exit, 0, "{}", ran.stderr);
+        assert!(ran.stdout.starts_with(&format!("✓ valid: {name} was signed")), "{}", ran.stdout);
+        assert_ne!(place.run(&format!("verify {name} --key other.pem")).exit, 0);
+        place.write("document", document);
+        assert_eq!(place.run(&format!("verify document -s {name} --key key.pem")).exit, 0);
+        assert_eq!(place.run(&format!("verify contract -s {name} --key key.pem")).exit, 3);
+        place.write(name, &file[..file.len() / 2]);
+        assert_ne!(place.run(&format!("verify {name} --key key.pem")).exit, 0);
+    }
+    place.write("text.dsse.json", &signature_file(&key, b"a", "dsse:text/plain"));
+    place.run("verify text.dsse.json --key key.pem").says(3, &[]);
+    let ran = place.run("verify text.dsse.json --key key.pem -n text/plain");
+    assert_eq!(ran.exit, 0, "{}", ran.stderr);
+}
+
+#[test]
 fn a_verdict_is_an_object_with_json() {
     let place = Place::new();
     signed(&place);
@@ -485,7 +518,7 @@ fn nobody_is_trusted_without_a_reason() {
         .says(2, &["several signatures: contract.ed25519, contract.sig"]);
     place
         .run("verify key.pem --key key.pem")
-        .says(2, &["none of key.pem.ed25519, key.pem.sig, key.pem.minisig"]);
+        .says(2, &["in the file or next to it, none of key.pem.ed25519,", "key.pem.minisig"]);
     place.run("verify contract -s contract --key key.pem").says(3, &["not a signature file"]);
     place
         .run("verify contract -s contract.sig --key contract")

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use quorate_ceremony::names::IvnId;
-use quorate_documents::{Format, Namespace, SignatureFile, VerifyError, VerifyingKey, keys};
+use quorate_documents::{
+    Format, Namespace, ReadError, SignatureFile, VerifyError, VerifyingKey, keys,
+};
 
 use self::verdict::{Candidate, Finding, VerificationView};
 use super::context::Context;
@@ -27,9 +29,10 @@ Examples:
   quorate verify contract.pdf
   quorate verify contract.pdf --signature contract.pdf.sig --key board.pem
   quorate verify app.tgz --signature app.tgz.ed25519 --key board.pem --json
+  quorate verify provenance.json.dsse.json --key board.pem
   quorate verify contract.pdf --evidence contract.evidence --ivn ID --page contract.html")]
 pub(super) struct Verify {
-    /// The file that was signed; - reads stdin
+    /// The file that was signed, or the signature if it contains that file; - reads stdin
     #[arg(value_name = "FILE", required_unless_present = "evidence")]
     file: Option<PathBuf>,
     /// The signature [default: FILE.sig, FILE.minisig, or FILE with the
@@ -40,9 +43,10 @@ pub(super) struct Verify {
     /// of several lines, any may be the signer's
     #[arg(long, short, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// The purpose that the signature must have, in the ssh format
-    #[arg(long, short, value_name = "NAME", default_value_t)]
-    namespace: Namespace,
+    /// The purpose that the signature must have, in the ssh format [default: file], or the type of
+    /// the payload, in the dsse format [default: application/vnd.in-toto+json]
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<Namespace>,
     /// Check this evidence file instead of a signature. FILE can be left out if it contains the
     /// document
     #[arg(long, value_name = "FILE", conflicts_with_all = ["signature", "key", "namespace"])]
@@ -85,11 +89,21 @@ impl Verify {
     fn check_signature(&self, context: &Context, file: &Path) -> Result<(), Failure> {
         let path = self.signature_path(file)?;
         let bytes = file::read(&path, SIGNATURE_LIMIT)?;
-        let signature = SignatureFile::read(&bytes).map_err(|error| {
+        let signature = SignatureFile::read(&bytes);
+        let document = if self.signature.is_none() && path == file {
+            // A file that contains its signature, or one whose signature is elsewhere.
+            match &signature {
+                Err(ReadError::Unrecognised { .. }) => return Err(no_signature(file).into()),
+                Err(_) => Vec::new(),
+                Ok(signature) => signature.document().ok_or_else(|| no_signature(file))?.to_vec(),
+            }
+        } else {
+            file::read(file, u64::MAX - 1)?
+        };
+        let signature = signature.map_err(|error| {
             let message = format!("{}: {}", path.display(), crate::error_chain::chain(&error));
             Problem::new(Code::Verification, message)
         })?;
-        let document = file::read(file, u64::MAX - 1)?;
         let trusted = self.trusted(context, &signature)?;
         let view = self.judge(file, &document, &signature, trusted, path);
         context.terminal.show("verification", &view, |page| view.write(page))?;
@@ -99,34 +113,28 @@ impl Verify {
         }
     }
 
+    /// The namespace that the signature must have, where its format has one.
+    fn expected_namespace(&self, format: Format) -> Option<String> {
+        let default = format.served(None).ok().flatten()?;
+        Some(self.namespace.as_ref().map_or(default, ToString::to_string))
+    }
+
+    /// Returns where the signature is. It is `file` if none is next to the file.
     fn signature_path(&self, file: &Path) -> Result<PathBuf, Problem> {
         if let Some(path) = &self.signature {
             return Ok(path.clone());
         }
-        let usage = |message: String| {
-            Problem::new(Code::Usage, message).hint("give it with --signature FILE")
-        };
         if file::is_dash(file) {
             return Err(usage("a file from stdin has no signature next to it".to_owned()));
         }
-        // Two formats can have one ending.
-        let mut paths: Vec<PathBuf> = Vec::new();
-        for path in Format::ALL.iter().flat_map(|format| format.endings()) {
-            let path = file::with_ending(file, path);
-            if !paths.contains(&path) {
-                paths.push(path);
-            }
-        }
+        let paths = neighbours(file);
         let found: Vec<&PathBuf> = paths.iter().filter(|path| path.exists()).collect();
         match found.as_slice() {
             [only] => Ok((*only).clone()),
             [] if !file.exists() => {
                 Err(Problem::new(Code::Failed, format!("there is no file {}", file.display())))
             }
-            [] => Err(usage(format!(
-                "there is no signature next to the file, none of {}",
-                listed(&paths)
-            ))),
+            [] => Ok(file.to_owned()),
             _ => Err(usage(format!("there are several signatures: {}", listed(&found)))),
         }
     }
@@ -175,12 +183,12 @@ impl Verify {
         trusted: Vec<Candidate>,
         path: PathBuf,
     ) -> VerificationView {
-        let namespace = Some(self.namespace.as_str());
+        let namespace = self.expected_namespace(signature.format());
         let named = signature.verifying_key();
         let mut failure = None;
         let mut signer = None;
         for candidate in trusted {
-            match signature.verify(document, &candidate.key, namespace) {
+            match signature.verify(document, &candidate.key, namespace.as_deref()) {
                 Ok(()) => {
                     signer = Some(candidate);
                     failure = None;
@@ -192,8 +200,30 @@ impl Verify {
             }
         }
         let finding = Finding { signature, named, signer, failure, by_key: self.key.is_some() };
-        finding.view(file, path, &self.namespace, document)
+        finding.view(file, path, namespace.as_deref(), document)
     }
+}
+
+fn usage(message: String) -> Problem {
+    Problem::new(Code::Usage, message).hint("give it with --signature FILE")
+}
+
+fn no_signature(file: &Path) -> Problem {
+    let none = listed(&neighbours(file));
+    usage(format!("there is no signature in the file or next to it, none of {none}"))
+}
+
+/// Where a signature of this file would be.
+fn neighbours(file: &Path) -> Vec<PathBuf> {
+    // Two formats can have one ending.
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for path in Format::ALL.iter().flat_map(|format| format.endings()) {
+        let path = file::with_ending(file, path);
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
 }
 
 fn listed(paths: &[impl AsRef<Path>]) -> String {
@@ -201,5 +231,6 @@ fn listed(paths: &[impl AsRef<Path>]) -> String {
     paths.collect::<Vec<_>>().join(", ")
 }
 
-/// In bytes; larger than any signature file.
-const SIGNATURE_LIMIT: u64 = 64 << 10;
+/// In bytes; larger than any signature file with a document of 128 MiB in it, the largest that is
+/// signed.
+const SIGNATURE_LIMIT: u64 = 256 << 20;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use quorate_documents::{Namespace, SignatureFile, VerifyError, VerifyingKey};
+use quorate_documents::{SignatureFile, VerifyError, VerifyingKey};
 use serde::Serialize;
 
 use crate::api::Exit;
@@ -108,13 +108,12 @@ impl Finding<'_> {
         self,
         file: &Path,
         path: PathBuf,
-        namespace: &Namespace,
+        namespace: Option<&str>,
         document: &[u8],
     ) -> VerificationView {
         // Whether the file is intact, by the key that the signature itself contains. That is worth
         // reporting, but no reason for trust.
-        let intact =
-            self.named.map(|key| self.signature.verify(document, &key, Some(namespace.as_str())));
+        let intact = self.named.map(|key| self.signature.verify(document, &key, namespace));
         let (verdict, sentence) = self.sentence(&file.display().to_string(), intact.as_ref());
         let checks = self.checks(namespace, intact.as_ref());
         let signer_key = self.signer.as_ref().map(|signer| signer.key).or(self.named);
@@ -187,15 +186,15 @@ impl Finding<'_> {
 
     fn checks(
         &self,
-        namespace: &Namespace,
+        namespace: Option<&str>,
         intact: Option<&Result<(), VerifyError>>,
     ) -> Vec<Check> {
         let format = format!("{}, read completely", self.signature.format());
         let mut checks = vec![Check::passed("format", format)];
-        if let Some(found) = self.signature.namespace() {
-            checks.push(match found == namespace.as_str() {
+        if let (Some(found), Some(expected)) = (self.signature.namespace(), namespace) {
+            checks.push(match found == expected {
                 true => Check::passed("namespace", found.to_owned()),
-                false => Check::failed("namespace", format!("expected {namespace}, got {found}")),
+                false => Check::failed("namespace", format!("expected {expected}, got {found}")),
             });
         }
         checks.push(self.key_check());
