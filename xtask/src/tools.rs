@@ -45,6 +45,12 @@ const TOOLS: &[Tool] = &[
     Tool { program: "gpg", package: "gnupg", used_for: "verifying OpenPGP signatures" },
     Tool { program: "gpgv", package: "gpgv", used_for: "verifying OpenPGP signatures as apt does" },
     Tool { program: "sqv", package: "sqv", used_for: "verifying OpenPGP signatures with Sequoia" },
+    Tool {
+        program: "apt-ftparchive",
+        package: "apt-utils",
+        used_for: "writing an apt repository whose signature apt verifies",
+    },
+    Tool { program: "rpmsign", package: "rpm", used_for: "signing and verifying an rpm" },
     Tool { program: "ip", package: "iproute2", used_for: "connecting hosts of its own" },
     Tool { program: "nft", package: "nftables", used_for: "cutting hosts off and losing packets" },
     Tool { program: "iptables", package: "iptables", used_for: "reordering packets" },
