@@ -94,7 +94,7 @@ fn id(number: u16) -> Identifier {
 fn commit(signer: u16, rng: &mut ChaCha20Rng) -> (Run, Vec<u8>) {
     let opening = Opening { session: SessionId([1; 32]), signers: None, message: None };
     let (run, message) = Run::start(&key().package(signer), &opening, rng).unwrap();
-    (run, message.to_all().unwrap())
+    (run, message.posted().0)
 }
 
 /// The board of a session with these commitments.

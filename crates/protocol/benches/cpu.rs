@@ -271,7 +271,7 @@ fn sign_once(
     let mut runs = Vec::new();
     for (id, package) in packages.iter().take(usize::from(public.min_signers())) {
         let (run, message) = signing::Run::start(package, &OPENING, &mut rng(*id))?;
-        announced.post(1, *id, &message.to_all().ok_or("addressed")?)?;
+        announced.post(1, *id, &message.posted().0)?;
         runs.push((*id, package, run));
     }
     announced.fix_signers();

@@ -64,7 +64,7 @@
 //! let mut runs = Vec::new();
 //! for (me, package) in packages.iter().skip(1) {
 //!     let (run, message) = signing::Run::start(package, &opening, &mut OsRng)?;
-//!     board.post(1, *me, &message.to_all().ok_or("FROST addresses all")?)?;
+//!     board.post(1, *me, &message.posted().0)?;
 //!     runs.push((package, run));
 //! }
 //! board.fix_signers();

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use crate::algebra::Algebra;
 use crate::curve::Over;
 use crate::curve::edwards25519::Edwards25519;
+use crate::curve::weierstrass::{P256, Secp256k1};
+use crate::signing::ecdsa::EcdsaCurve;
 use crate::signing::plan::{Plan, Scheme};
 
 /// A protocol × curve × hash. A group keeps its suite permanently.
@@ -18,6 +20,13 @@ pub enum Suite {
     /// (RFC 8032). Written `frost-ed25519-sha512`.
     #[serde(rename = "frost-ed25519-sha512")]
     FrostEd25519Sha512,
+    /// DKLs23 on P-256. Its signatures are ordinary ECDSA ones (FIPS 186-5) with SHA-256. Written
+    /// `ecdsa-p256-sha256`.
+    #[serde(rename = "ecdsa-p256-sha256")]
+    EcdsaP256Sha256,
+    /// DKLs23 on secp256k1, else the same. Written `ecdsa-secp256k1-sha256`.
+    #[serde(rename = "ecdsa-secp256k1-sha256")]
+    EcdsaSecp256k1Sha256,
     /// Exists only in this crate's own tests: runs the keyshare engine on a curve with other
     /// encodings, another generator and no cofactor.
     #[cfg(test)]
@@ -39,6 +48,8 @@ impl Suite {
     /// Every suite.
     pub const ALL: &'static [Self] = &[
         Self::FrostEd25519Sha512,
+        Self::EcdsaP256Sha256,
+        Self::EcdsaSecp256k1Sha256,
         #[cfg(test)]
         Self::TestP256,
     ];
@@ -52,11 +63,23 @@ impl Suite {
                 algebra: &Over::<Edwards25519>::NEW,
                 signing: Some(Scheme::Frost),
             },
+            Self::EcdsaP256Sha256 => Registration {
+                name: "ecdsa-p256-sha256",
+                code: 2,
+                algebra: &Over::<P256>::NEW,
+                signing: Some(Scheme::Ecdsa(EcdsaCurve::P256)),
+            },
+            Self::EcdsaSecp256k1Sha256 => Registration {
+                name: "ecdsa-secp256k1-sha256",
+                code: 3,
+                algebra: &Over::<Secp256k1>::NEW,
+                signing: Some(Scheme::Ecdsa(EcdsaCurve::Secp256k1)),
+            },
             #[cfg(test)]
             Self::TestP256 => Registration {
                 name: "test-p256",
                 code: 255,
-                algebra: &Over::<crate::curve::p256::P256>::NEW,
+                algebra: &Over::<P256>::NEW,
                 signing: Some(Scheme::Test),
             },
         }
@@ -97,7 +120,9 @@ impl fmt::Display for Suite {
 
 /// The name is not a suite that this version knows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("unknown suite: this version knows frost-ed25519-sha512")]
+#[error(
+    "unknown suite: this version knows frost-ed25519-sha512, ecdsa-p256-sha256 and ecdsa-secp256k1-sha256"
+)]
 pub struct UnknownSuite;
 
 impl FromStr for Suite {

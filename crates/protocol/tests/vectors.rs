@@ -117,7 +117,7 @@ fn both_rounds_give_what_the_vector_says(#[files("vectors/rfc9591/*.json")] path
         let package = vector.key_package(signer);
         let randomness = [signer.hiding_nonce_randomness, signer.binding_nonce_randomness].concat();
         let (run, message) = Run::start(&package, &opening, &mut Replay(randomness)).unwrap();
-        let announced = message.to_all().unwrap();
+        let announced = message.posted().0;
         let expected = [signer.hiding_nonce_commitment, signer.binding_nonce_commitment].concat();
         assert_eq!(announced, expected, "{}", vector.source);
         board.post(1, signer.identifier, &announced).unwrap();

@@ -19,7 +19,7 @@ pub const FIRST: Place = Place { round: 1, after: None };
 pub fn start(package: &KeyPackage, rng: &mut dyn CryptoRngCore) -> (Run, Vec<u8>) {
     let opening = Opening { session: ProtocolSession([0; 32]), signers: None, message: None };
     let (run, message) = Run::start(package, &opening, rng).unwrap();
-    (run, message.to_all().unwrap())
+    (run, message.posted().0)
 }
 
 /// Makes the signature share of a signer for the first messages on this board.

@@ -12,8 +12,7 @@ use crate::Identifier;
 use crate::secret::{SCALAR_LENGTH, SecretScalar};
 
 pub(crate) mod edwards25519;
-#[cfg(test)]
-pub(crate) mod p256;
+pub(crate) mod weierstrass;
 
 /// A group of prime order, or one that contains it with a small cofactor.
 ///

@@ -67,7 +67,7 @@ fn a_damaged_share_is_not_read() {
         assert_eq!(error(|bytes| bytes[6..38].fill(0)), PackageError::WrongShare);
         assert_eq!(error(|bytes| bytes[6..38].fill(0xff)), PackageError::WrongShare);
         assert_eq!(error(|bytes| bytes[5] = 0), PackageError::Malformed);
-        assert_eq!(error(|bytes| bytes[39..60].fill(0xff)), PackageError::InvalidPoint);
+        assert_eq!(error(|bytes| bytes[38..60].fill(0xff)), PackageError::InvalidPoint);
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Board, Error, Fault, Phase, Phases, Posted, Run, Secrets, Step};
 use crate::algebra::Weights;
 use crate::curve::Curve;
 use crate::curve::edwards25519::Edwards25519;
-use crate::curve::p256::P256;
+use crate::curve::weierstrass::{P256, Secp256k1};
 use crate::keys::{KeyPackage, PublicKeyPackage, VerifyingKey, VerifyingShare};
 use crate::secret::{SCALAR_LENGTH, SecretScalar};
 use crate::{Identifier, Suite};
@@ -192,6 +192,7 @@ pub(crate) fn off_by_one(suite: Suite, scalar: &SecretScalar) -> SecretScalar {
 pub(crate) fn encode_scalar(suite: Suite, value: u64) -> [u8; SCALAR_LENGTH] {
     match suite {
         Suite::FrostEd25519Sha512 => Edwards25519::encode_scalar(&value.into()),
-        Suite::TestP256 => P256::encode_scalar(&value.into()),
+        Suite::EcdsaP256Sha256 | Suite::TestP256 => P256::encode_scalar(&value.into()),
+        Suite::EcdsaSecp256k1Sha256 => Secp256k1::encode_scalar(&value.into()),
     }
 }

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::contents::Contents;
-use super::error::Error;
+use super::error::{EncodingError, Error};
 use super::plan::{Delivery, Plan, Signers};
+use super::secrets::DIGEST;
 use super::signature::{Signature, verify};
 use crate::keys::PublicKeyPackage;
 use crate::{Identifier, Suite};
@@ -38,7 +39,7 @@ impl Board {
     /// [`Error::OtherSuite`] if the suite has no signing protocol, and [`Error::Signers`].
     pub fn new(suite: Suite, signers: Option<BTreeSet<Identifier>>) -> Result<Self, Error> {
         let scheme = suite.signing().ok_or(Error::OtherSuite)?;
-        let (plan, contents) = (scheme.plan(), Contents::of(scheme));
+        let (plan, contents) = (scheme.plan(), Contents::of(scheme, signers.as_ref()));
         if signers.is_some() != (plan.signers == Signers::BeforeFirstRound) {
             return Err(Error::Signers);
         }
@@ -84,8 +85,7 @@ impl Board {
 
     /// Adds a signer's message of the present round. The next round begins with the last one.
     ///
-    /// What is posted in a round whose messages go [to each](Delivery::ToEach) signer is what the
-    /// layer above publishes in their place, such as a digest. It is not interpreted.
+    /// In a round whose messages go [to each](Delivery::ToEach) signer, their digests are posted.
     ///
     /// A signature share is only decoded: see [`verify_share`](Self::verify_share).
     ///
@@ -105,15 +105,29 @@ impl Board {
         if self.rounds.last().is_some_and(|sent| sent.contains_key(&from)) {
             return Err(Error::Repeated { from });
         }
-        if self.plan.delivery(round) == Some(Delivery::ToAll) {
-            let posted = self.contents.post(round, from, message);
-            posted.map_err(|why| Error::Malformed { from, why })?;
-        }
+        let posted = match self.plan.delivery(round) {
+            Some(Delivery::ToEach) => self.check_digests(message),
+            _ => self.contents.post(round, from, message),
+        };
+        posted.map_err(|why| Error::Malformed { from, why })?;
         if let Some(sent) = self.rounds.last_mut() {
             sent.insert(from, message.to_vec());
         }
         self.go_on();
         Ok(())
+    }
+
+    fn check_digests(&self, digests: &[u8]) -> Result<(), EncodingError> {
+        let others = self.signers.as_ref().map_or(0, BTreeSet::len).saturating_sub(1);
+        let (expected, actual) = (others.saturating_mul(DIGEST), digests.len());
+        (expected == actual).then_some(()).ok_or(EncodingError::Length { expected, actual })
+    }
+
+    /// The digest that a signer has posted of its message to another in a round.
+    pub(super) fn announced(&self, round: u8, from: Identifier, to: Identifier) -> Option<&[u8]> {
+        let digests = self.rounds.get(usize::from(round).checked_sub(1)?)?.get(&from)?;
+        let mut others = self.signers.as_ref()?.iter().filter(|signer| **signer != from);
+        digests.chunks_exact(DIGEST).nth(others.position(|signer| *signer == to)?)
     }
 
     /// Fixes the signers after the first round: those whose messages are here. Has no effect if

@@ -1,5 +1,8 @@
 //! The decoded messages of a session, by protocol.
 
+use std::collections::BTreeSet;
+
+use super::ecdsa;
 use super::error::{EncodingError, Error};
 use super::frost;
 use super::plan::Scheme;
@@ -12,14 +15,18 @@ use crate::keys::PublicKeyPackage;
 #[derive(Clone, Debug)]
 pub(super) enum Contents {
     Frost(frost::session::Contents),
+    Ecdsa(ecdsa::Contents),
     #[cfg(test)]
     Test(test_scheme::Contents),
 }
 
 impl Contents {
-    pub(super) fn of(scheme: Scheme) -> Self {
+    /// Nothing, in a session of these signers if they are fixed.
+    pub(super) fn of(scheme: Scheme, signers: Option<&BTreeSet<Identifier>>) -> Self {
+        let signers = || signers.cloned().unwrap_or_default();
         match scheme {
             Scheme::Frost => Self::Frost(frost::session::Contents::default()),
+            Scheme::Ecdsa(curve) => Self::Ecdsa(ecdsa::Contents::new(curve, signers())),
             #[cfg(test)]
             Scheme::Test => Self::Test(test_scheme::Contents::default()),
         }
@@ -28,8 +35,14 @@ impl Contents {
     pub(super) fn frost(&self) -> Option<&frost::session::Contents> {
         match self {
             Self::Frost(contents) => Some(contents),
-            #[cfg(test)]
-            Self::Test(_) => None,
+            _ => None,
+        }
+    }
+
+    pub(super) fn ecdsa(&self) -> Option<&ecdsa::Contents> {
+        match self {
+            Self::Ecdsa(contents) => Some(contents),
+            _ => None,
         }
     }
 
@@ -42,6 +55,7 @@ impl Contents {
     ) -> Result<(), EncodingError> {
         match self {
             Self::Frost(contents) => contents.post(round, from, message),
+            Self::Ecdsa(contents) => contents.post(round, from, message),
             #[cfg(test)]
             Self::Test(contents) => contents.post(round, from, message),
         }
@@ -56,6 +70,7 @@ impl Contents {
     ) -> Result<(), Error> {
         match self {
             Self::Frost(contents) => contents.verify_share(public, from, share, message),
+            Self::Ecdsa(contents) => contents.verify_share(from, share),
             #[cfg(test)]
             Self::Test(contents) => contents.verify_share(public, from, share),
         }
@@ -68,6 +83,7 @@ impl Contents {
     ) -> Result<Signature, Error> {
         match self {
             Self::Frost(contents) => contents.combine(public, message),
+            Self::Ecdsa(contents) => contents.combine(public, message),
             #[cfg(test)]
             Self::Test(contents) => contents.combine(public, message),
         }
@@ -77,6 +93,7 @@ impl Contents {
     pub(super) fn is_of(&self, signature: &[u8]) -> bool {
         match self {
             Self::Frost(contents) => contents.is_of(signature),
+            Self::Ecdsa(contents) => contents.is_of(signature),
             #[cfg(test)]
             Self::Test(contents) => contents.is_of(signature),
         }

@@ -64,6 +64,16 @@ pub enum Error {
     Unexpected { unexpected: BTreeSet<Identifier> },
     #[error("{} signature shares are wrong", culprits.len())]
     WrongShares { culprits: BTreeSet<Identifier> },
+    /// A message to this signer only is not what the protocol prescribes. Nobody else can tell.
+    #[error("the message of participant {from} to us is wrong")]
+    Refused { from: Identifier },
+    #[error("participant {from} has sent us no message in this round")]
+    MissingMessage { from: Identifier },
+    /// Not the message that its sender has posted the digest of: the coordinator changed it.
+    #[error("the message in the name of participant {from} is another than it has announced")]
+    NotAnnounced { from: Identifier },
+    #[error("the message to be signed is another than at the beginning of the session")]
+    OtherMessage,
     /// The signature was not made from these shares.
     #[error("the signature shares do not add up to the signature")]
     OtherSignature,
@@ -96,9 +106,21 @@ impl Error {
             | Self::Strangers { .. }
             | Self::MissingShares { .. }
             | Self::Unexpected { .. }
+            | Self::Refused { .. }
+            | Self::MissingMessage { .. }
+            | Self::NotAnnounced { .. }
+            | Self::OtherMessage
             | Self::OtherSignature
             | Self::InvalidSignature
             | Self::Bug => BTreeSet::new(),
+        }
+    }
+
+    /// The participant whose message only this signer can see to be wrong.
+    pub fn refused(&self) -> Option<Identifier> {
+        match self {
+            Self::Refused { from } => Some(*from),
+            _ => None,
         }
     }
 }

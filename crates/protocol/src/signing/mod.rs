@@ -14,8 +14,8 @@
 //! Board ═══════ ● ═══════════╧═════════════╧════════════ ● ══▶ signature, or culprits
 //! ```
 //!
-//! The protocols are those of the suites. [FROST](self::frost) is the only one now. What the layer
-//! above has to know of a protocol before it runs it is its [`Plan`]: the number of rounds, who
+//! The protocols are those of the suites: [FROST](self::frost) and [ECDSA](self::ecdsa). What the
+//! layer above has to know of a protocol before it runs it is its [`Plan`]: the number of rounds, who
 //! receives each round's messages, when the signers are fixed, and when the message is needed.
 //!
 //! - Upon a decision to take part: [`Run::start`], and send the first message.
@@ -35,6 +35,7 @@
 
 mod board;
 mod contents;
+pub(crate) mod ecdsa;
 mod error;
 mod frost;
 pub(crate) mod plan;
@@ -50,5 +51,5 @@ pub use board::{Board, Messages};
 pub use error::{EncodingError, Error};
 pub use plan::{Delivery, Needed, Plan, Signers};
 pub use run::{Opening, Run, Step};
-pub use secrets::Message;
+pub use secrets::{Addressed, Message};
 pub use signature::{InvalidSignature, Signature, verify};

@@ -1,5 +1,7 @@
 //! What the layer above has to know of a signing protocol before it can run it.
 
+use super::ecdsa::EcdsaCurve;
+
 /// The course of a signing protocol: how many rounds there are, and what each needs.
 ///
 /// Rounds are numbered from 1. In each round every signer makes one message. The messages of the
@@ -20,7 +22,7 @@ pub struct Plan {
 pub enum Delivery {
     /// Everyone: the other signers, the coordinator and the log receive the same bytes.
     ToAll,
-    /// Each other signer receives a message of its own, which nobody else may read.
+    /// Each other signer receives a message of its own, sealed; everyone receives its digest.
     ToEach,
 }
 
@@ -58,6 +60,7 @@ impl Plan {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Scheme {
     Frost,
+    Ecdsa(EcdsaCurve),
     /// Exists only in this crate's own tests.
     #[cfg(test)]
     Test,
@@ -67,6 +70,18 @@ const FROST: Plan = Plan {
     rounds: &[Delivery::ToAll, Delivery::ToAll],
     signers: Signers::AfterFirstRound,
     message: Needed::InLastRound,
+};
+
+const ECDSA: Plan = Plan {
+    rounds: &[
+        Delivery::ToAll,
+        Delivery::ToEach,
+        Delivery::ToEach,
+        Delivery::ToEach,
+        Delivery::ToAll,
+    ],
+    signers: Signers::BeforeFirstRound,
+    message: Needed::FromFirstRound,
 };
 
 #[cfg(test)]
@@ -80,6 +95,7 @@ impl Scheme {
     pub(crate) fn plan(self) -> &'static Plan {
         match self {
             Self::Frost => &FROST,
+            Self::Ecdsa(_) => &ECDSA,
             #[cfg(test)]
             Self::Test => &TEST,
         }

@@ -6,10 +6,11 @@ use std::fmt;
 use rand_core::CryptoRngCore;
 
 use super::board::Board;
+use super::ecdsa;
 use super::error::Error;
 use super::frost;
-use super::plan::{Needed, Scheme, Signers};
-use super::secrets::{Message, Next, Secrets, Turn};
+use super::plan::{Delivery, Needed, Scheme, Signers};
+use super::secrets::{Message, Next, Secrets, Turn, digest};
 #[cfg(test)]
 use super::test_scheme;
 use crate::Identifier;
@@ -24,6 +25,7 @@ use crate::session::SessionId;
 /// error or a crash they are gone, and the signer needs a new session.
 #[must_use]
 pub struct Run {
+    me: Identifier,
     /// The round whose message this run has made.
     round: u8,
     secrets: Box<dyn Secrets>,
@@ -81,23 +83,39 @@ impl Run {
                 let (nonces, message) = frost::session::start(key, rng)?;
                 (Box::new(nonces), Message::ToAll(message))
             }
+            Scheme::Ecdsa(curve) => {
+                let (secrets, message) = ecdsa::start(curve, key, opening, rng)?;
+                (secrets, Message::ToAll(message))
+            }
             #[cfg(test)]
             Scheme::Test => {
                 let (secrets, messages) = test_scheme::start(key, opening, rng)?;
                 (Box::new(secrets), Message::ToEach(messages))
             }
         };
-        Ok((Self { round: 1, secrets }, message))
+        Ok((Self { me: key.identifier(), round: 1, secrets }, message))
     }
 
-    /// Takes the message that another signer addressed to this one in the present round.
+    /// Takes the sealed message that another signer addressed to this one, when the board has all
+    /// digests of its round.
     ///
     /// # Errors
     ///
-    /// [`Error::Malformed`] if its sender is at fault. [`Error::Unexpected`] in a round whose
-    /// messages everyone receives.
-    pub fn receive(&mut self, from: Identifier, message: &[u8]) -> Result<(), Error> {
-        self.secrets.receive(from, message)
+    /// [`Error::NotAnnounced`] if the digest is another: its sender is not at fault.
+    /// [`Error::Unexpected`] in a round whose messages everyone receives.
+    pub fn receive(
+        &mut self,
+        board: &Board,
+        from: Identifier,
+        message: &[u8],
+    ) -> Result<(), Error> {
+        if board.plan().delivery(self.round) != Some(Delivery::ToEach) {
+            return Err(Error::Unexpected { unexpected: BTreeSet::from([from]) });
+        }
+        match board.announced(self.round, from, self.me) {
+            Some(announced) if announced == digest(message) => self.secrets.receive(from, message),
+            _ => Err(Error::NotAnnounced { from }),
+        }
     }
 
     /// Makes the next message, when the board has all messages of the round before.
@@ -120,14 +138,14 @@ impl Run {
         message: Option<&[u8]>,
         rng: &mut dyn CryptoRngCore,
     ) -> Result<Step, Error> {
-        let Self { round, secrets } = self;
+        let Self { me, round, secrets } = self;
         let round = round.saturating_add(1);
         if board.round() != round {
             return Err(Error::OtherRound { round, expected: board.round() });
         }
         let turn = Turn { key, public, contents: board.contents(), message };
         Ok(match secrets.advance(&turn, rng)? {
-            Next::Send(secrets, message) => Step::Send(Self { round, secrets }, message),
+            Next::Send(secrets, message) => Step::Send(Self { me, round, secrets }, message),
             Next::Share(share) => Step::Share(share),
         })
     }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use rand_core::CryptoRngCore;
-use zeroize::Zeroizing;
 
 use super::contents::Contents;
 use super::error::Error;
 use super::frost;
 use crate::Identifier;
 use crate::keys::{KeyPackage, PublicKeyPackage};
+use crate::transcript::Transcript;
 
 /// A signer's secrets between two rounds. They are wiped on drop.
 pub(super) trait Secrets: Send + Sync {
@@ -35,10 +35,6 @@ pub(super) struct Turn<'a> {
 }
 
 pub(super) enum Next {
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "FROST has two rounds, and only a protocol of tests has more")
-    )]
     Send(Box<dyn Secrets>, Message),
     Share(Vec<u8>),
 }
@@ -59,16 +55,33 @@ impl Secrets for frost::Nonces {
 pub enum Message {
     /// Everyone receives these bytes.
     ToAll(Vec<u8>),
-    /// Each other signer receives its own bytes, sealed by the layer above.
-    ToEach(BTreeMap<Identifier, Zeroizing<Vec<u8>>>),
+    /// Each other signer receives its own bytes, which the protocol has sealed. Everyone receives
+    /// their [digests](Self::posted).
+    ToEach(Addressed),
+}
+
+/// The sealed messages of one signer, by recipient.
+pub type Addressed = BTreeMap<Identifier, Vec<u8>>;
+
+/// The length of a digest of a sealed message.
+pub(super) const DIGEST: usize = 32;
+
+/// The digest of a sealed message, by which its recipient knows that it is the one that its sender
+/// has posted.
+pub(super) fn digest(sealed: &[u8]) -> [u8; DIGEST] {
+    Transcript::new("quorate/signing/addressed/v1").field(sealed).digest()
 }
 
 impl Message {
-    /// The bytes, if everyone receives the same.
-    pub fn to_all(self) -> Option<Vec<u8>> {
+    /// The bytes that everyone receives, and those for single signers. In a round whose messages go
+    /// [to each](super::Delivery::ToEach), everyone receives the digests of the sealed messages, 32
+    /// bytes each, in the order of their recipients' identifiers.
+    pub fn posted(self) -> (Vec<u8>, Addressed) {
         match self {
-            Self::ToAll(bytes) => Some(bytes),
-            Self::ToEach(_) => None,
+            Self::ToAll(bytes) => (bytes, Addressed::new()),
+            Self::ToEach(sealed) => {
+                (sealed.values().flat_map(|bytes| digest(bytes)).collect(), sealed)
+            }
         }
     }
 }

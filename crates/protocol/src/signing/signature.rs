@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::ecdsa;
 use super::error::EncodingError;
 use super::frost;
 use super::plan::Scheme;
@@ -21,15 +22,17 @@ impl Signature {
     /// Takes bytes that can be a signature. Only [`verify`] tells whether it is valid.
     ///
     /// For Ed25519 these are the 64 bytes of RFC 8032: the point R and the scalar S, little-endian.
+    /// For ECDSA they are r and s of FIPS 186-5, 32 bytes each, big-endian.
     ///
     /// # Errors
     ///
     /// Unless the bytes are a signature's only encoding. For Ed25519: there are exactly 64 bytes, R
     /// is the canonical encoding of a point that is not of small order, and S is below the group
-    /// order.
+    /// order. For ECDSA: neither is 0, r is below the group order, and s at most half of it.
     pub fn from_bytes(suite: Suite, bytes: &[u8]) -> Result<Self, EncodingError> {
         match suite.signing().ok_or(EncodingError::Suite)? {
             Scheme::Frost => frost::check_signature_encoding(bytes)?,
+            Scheme::Ecdsa(curve) => ecdsa::check_signature_encoding(curve, bytes)?,
             #[cfg(test)]
             Scheme::Test => test_scheme::check_signature_encoding(bytes)?,
         }
@@ -75,6 +78,7 @@ pub fn verify(
     }
     let verifies = match key.suite().signing().ok_or(InvalidSignature)? {
         Scheme::Frost => frost::verifies(key.as_bytes(), message, &signature.bytes),
+        Scheme::Ecdsa(curve) => ecdsa::verifies(curve, key.as_bytes(), message, &signature.bytes),
         #[cfg(test)]
         Scheme::Test => test_scheme::verifies(key, message, &signature.bytes),
     };

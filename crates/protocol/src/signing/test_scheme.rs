@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::error::{EncodingError, Error};
 use super::run::Opening;
-use super::secrets::{Message, Next, Secrets, Turn};
+use super::secrets::{Addressed, Message, Next, Secrets, Turn};
 use super::signature::Signature;
 use crate::algebra::Weights;
 use crate::keys::{KeyPackage, PublicKeyPackage, VerifyingKey};
@@ -23,7 +23,6 @@ use crate::{Identifier, Suite};
 const PAD: usize = 32;
 
 type Pad = Zeroizing<[u8; PAD]>;
-type Addressed = BTreeMap<Identifier, Zeroizing<Vec<u8>>>;
 
 pub(super) struct Pads {
     has_committed: bool,
@@ -44,7 +43,7 @@ pub(super) fn start(
         rng.fill_bytes(pad.as_mut());
         sent.insert(*other, pad);
     }
-    let messages = sent.iter().map(|(to, pad)| (*to, Zeroizing::new(pad.to_vec()))).collect();
+    let messages = sent.iter().map(|(to, pad)| (*to, pad.to_vec())).collect();
     let hash = Sha256::digest(message).into();
     let received = BTreeMap::new();
     Ok((Pads { has_committed: false, hash, sent, received }, messages))

@@ -49,17 +49,14 @@ impl Session {
     }
 
     fn deliver(&mut self, round: u8, sent: BTreeMap<Identifier, Message>) {
+        let mut sealed = Vec::new();
         for (from, message) in sent {
-            let public = match message {
-                Message::ToAll(bytes) => bytes,
-                Message::ToEach(messages) => {
-                    for (to, bytes) in messages {
-                        self.runs.get_mut(&to).unwrap().receive(from, &bytes).unwrap();
-                    }
-                    b"a digest".to_vec()
-                }
-            };
+            let (public, addressed) = message.posted();
             self.board.post(round, from, &public).unwrap();
+            sealed.extend(addressed.into_iter().map(|(to, bytes)| (from, to, bytes)));
+        }
+        for (from, to, bytes) in sealed {
+            self.runs.get_mut(&to).unwrap().receive(&self.board, from, &bytes).unwrap();
         }
     }
 
@@ -185,7 +182,7 @@ fn a_malformed_message_blames_its_sender_and_changes_nothing() {
 fn a_signer_waits_for_the_end_of_a_round() {
     let mut session = Session::new(Suite::TestP256, &[1, 2]);
     session.board = Board::new(Suite::TestP256, Some(ids([1, 2]))).unwrap();
-    session.board.post(1, id(1), b"a digest").unwrap();
+    session.board.post(1, id(1), &[7; 32]).unwrap();
     let early = session.step(id(1)).unwrap_err();
     assert_eq!(early, Error::OtherRound { round: 2, expected: 1 });
 }
@@ -204,7 +201,7 @@ fn the_share_needs_the_message_and_a_board_of_the_suite() {
 #[test]
 fn only_rounds_that_address_each_signer_take_addressed_messages() {
     let mut session = Session::new(ED25519, &[1, 2]);
-    let refused = session.runs.get_mut(&id(1)).unwrap().receive(id(2), b"psst");
+    let refused = session.runs.get_mut(&id(1)).unwrap().receive(&session.board, id(2), b"psst");
     assert_eq!(refused, Err(Error::Unexpected { unexpected: ids([2]) }));
 }
 

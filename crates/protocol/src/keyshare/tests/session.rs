@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::algebra::Dealer;
 use crate::curve::Curve;
 use crate::curve::edwards25519::Edwards25519;
-use crate::curve::p256::P256;
+use crate::curve::weierstrass::{P256, Secp256k1};
 use crate::keys::KeyPackage;
 use crate::keyshare::board::Keyshare;
 use crate::keyshare::message::{Commit, Dealing, Reveal, Round};
@@ -191,7 +191,12 @@ pub(super) fn identity(suite: Suite) -> Vec<u8> {
         Suite::FrostEd25519Sha512 => {
             Edwards25519::encode_point(&Edwards25519::identity(), &mut bytes);
         }
-        Suite::TestP256 => P256::encode_point(&P256::identity(), &mut bytes),
+        Suite::EcdsaP256Sha256 | Suite::TestP256 => {
+            P256::encode_point(&P256::identity(), &mut bytes);
+        }
+        Suite::EcdsaSecp256k1Sha256 => {
+            Secp256k1::encode_point(&Secp256k1::identity(), &mut bytes);
+        }
     }
     bytes
 }
@@ -204,7 +209,12 @@ pub(super) fn reconstruct<'a>(
 ) -> Vec<u8> {
     match suite {
         Suite::FrostEd25519Sha512 => reconstruct_on::<Edwards25519>(packages, |s| s.invert()),
-        Suite::TestP256 => reconstruct_on::<P256>(packages, |s| s.invert().unwrap()),
+        Suite::EcdsaP256Sha256 | Suite::TestP256 => {
+            reconstruct_on::<P256>(packages, |s| s.invert().unwrap())
+        }
+        Suite::EcdsaSecp256k1Sha256 => {
+            reconstruct_on::<Secp256k1>(packages, |s| s.invert().unwrap())
+        }
     }
 }
 

@@ -33,7 +33,7 @@ fn signs<'a>(public: &PublicKeyPackage, signers: impl Iterator<Item = &'a KeyPac
     let mut runs = Vec::new();
     for package in signers {
         let (run, message) = SigningRun::start(package, &opening, &mut rng(3)).unwrap();
-        board.post(1, package.identifier(), &message.to_all().unwrap()).unwrap();
+        board.post(1, package.identifier(), &message.posted().0).unwrap();
         runs.push((package, run));
     }
     board.fix_signers();

@@ -10,8 +10,9 @@ use super::session::{
     ED25519, Forger, Key, Scene, add, commit, encode_scalar, id, ids, off_by_one, rng,
 };
 use crate::Suite;
+use crate::curve::Curve;
 use crate::curve::edwards25519::Edwards25519;
-use crate::curve::{Curve, p256::P256};
+use crate::curve::weierstrass::{P256, Secp256k1};
 use crate::keys::PublicKeyPackage;
 use crate::keyshare::{Error, Fault, MAX_PARTICIPANTS, Phase, Posted, SessionId};
 use crate::repair::board::Repair;
@@ -266,7 +267,12 @@ fn the_identity_as_a_commitment_blames_its_sender() {
             Suite::FrostEd25519Sha512 => {
                 Edwards25519::encode_point(&Edwards25519::identity(), &mut identity);
             }
-            Suite::TestP256 => P256::encode_point(&P256::identity(), &mut identity),
+            Suite::EcdsaP256Sha256 | Suite::TestP256 => {
+                P256::encode_point(&P256::identity(), &mut identity);
+            }
+            Suite::EcdsaSecp256k1Sha256 => {
+                Secp256k1::encode_point(&Secp256k1::identity(), &mut identity);
+            }
         }
         for zero in [1, 2, 3] {
             let scene = Scene::dealt(suite, 2);
@@ -367,7 +373,12 @@ fn negate(suite: Suite, scalar: &SecretScalar) -> SecretScalar {
             let scalar = Edwards25519::decode_scalar(scalar.expose()).unwrap();
             Edwards25519::encode_scalar(&-scalar)
         }
-        Suite::TestP256 => P256::encode_scalar(&-P256::decode_scalar(scalar.expose()).unwrap()),
+        Suite::EcdsaP256Sha256 | Suite::TestP256 => {
+            P256::encode_scalar(&-P256::decode_scalar(scalar.expose()).unwrap())
+        }
+        Suite::EcdsaSecp256k1Sha256 => {
+            Secp256k1::encode_scalar(&-Secp256k1::decode_scalar(scalar.expose()).unwrap())
+        }
     };
     SecretScalar::copy_of(&bytes)
 }
