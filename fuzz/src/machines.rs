@@ -132,7 +132,10 @@ impl AtNode {
                 self.cosigned = Some(checkpoint);
             }
             FromNode::Submit { entry } => drop(Entry::from_bytes(&entry.0).expect("an entry")),
-            FromNode::Hello { .. } | FromNode::Entries { .. } | FromNode::Declined { .. } => {}
+            FromNode::Hello { .. }
+            | FromNode::Entries { .. }
+            | FromNode::Sealed { .. }
+            | FromNode::Declined { .. } => {}
         }
     }
 

@@ -299,6 +299,7 @@ kinds! { NodeEffect, persists change:
     Self::Send(FromNode::Entries { .. }) | Self::SendEntries { .. } => "node.send.entries",
     Self::Send(FromNode::Submit { .. }) => "node.send.submit",
     Self::Send(FromNode::Cosign { .. }) => "node.send.cosign",
+    Self::Send(FromNode::Sealed { .. }) => "node.send.sealed",
     Self::Send(FromNode::Part { .. }) => "node.send.part",
     Self::Send(FromNode::Share { .. }) => "node.send.share",
     Self::Send(FromNode::Declined { .. }) => "node.send.declined",
@@ -314,6 +315,7 @@ kinds! { CoordinatorEffect, persists change:
     Self::Send(_, FromCoordinator::Rejected { .. }) => "coordinator.send.rejected",
     Self::Send(_, FromCoordinator::Want { .. }) => "coordinator.send.want",
     Self::Send(_, FromCoordinator::Invite { .. }) => "coordinator.send.invite",
+    Self::Send(_, FromCoordinator::Sealed { .. }) => "coordinator.send.sealed",
     Self::Send(_, FromCoordinator::Package { .. }) => "coordinator.send.package",
     Self::Send(_, FromCoordinator::Presence { .. } | FromCoordinator::PresenceChanged { .. }) =>
         "coordinator.send.presence",

@@ -29,6 +29,9 @@ pub enum FromNode {
     Submit { entry: Base64 },
     /// The node's cosignature on a checkpoint that it verified.
     Cosign { size: u64, cosignature: String },
+    /// The node's sealed message to another signer, in a round of a protocol that has such messages.
+    /// They all precede the [`Part`](Self::Part) of that round, which has their digests.
+    Sealed { session: SessionId, round: u8, to: AccountName, message: Base64 },
     /// The answer to [`FromCoordinator::Invite`], and to each [`FromCoordinator::Package`] but the
     /// last: the node's message of this round.
     Part { session: SessionId, round: u8, part: SignedPart },
@@ -36,8 +39,14 @@ pub enum FromNode {
     /// cosignature (the gate) on a checkpoint of `size` entries that includes what the share is
     /// for.
     Share { session: SessionId, share: SignedPart, size: u64, cosignature: String },
-    /// The node takes no part in this session.
-    Declined { session: SessionId, reason: DeclineReason },
+    /// The node takes no part in this session. `because` is another signer whose sealed message is
+    /// wrong; nobody else can tell, so it is not believed, but the two do not sign together again.
+    Declined {
+        session: SessionId,
+        reason: DeclineReason,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        because: Option<AccountName>,
+    },
 }
 
 #[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
@@ -65,6 +74,9 @@ pub enum FromCoordinator {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         signers: Vec<AccountName>,
     },
+    /// Another signer's sealed message to this node. All messages of a round precede its
+    /// [`Package`](Self::Package).
+    Sealed { session: SessionId, round: u8, from: AccountName, message: Base64 },
     /// Asks for the message of the next round, after the messages of all signers, including this
     /// node's, of this round.
     Package { session: SessionId, round: u8, parts: Vec<(AccountName, SignedPart)> },
@@ -104,4 +116,6 @@ pub enum DeclineReason {
     /// It does not know the session (it restarted) or has already used it, or the messages do not
     /// fit together.
     Session,
+    /// Another signer's sealed message is not what the protocol prescribes.
+    WrongMessage,
 }

@@ -75,6 +75,7 @@ impl AttackerKnowledge {
             | FromNode::Entries { .. }
             | FromNode::Submit { .. }
             | FromNode::Cosign { .. }
+            | FromNode::Sealed { .. }
             | FromNode::Declined { .. } => Ok(()),
         }
     }

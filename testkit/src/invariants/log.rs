@@ -96,6 +96,7 @@ pub(crate) fn a_node_promises_only_what_is_on_its_disk(
         }
         FromNode::Hello { .. }
         | FromNode::Entries { .. }
+        | FromNode::Sealed { .. }
         | FromNode::Part { .. }
         | FromNode::Share { .. }
         | FromNode::Declined { .. } => Ok(()),

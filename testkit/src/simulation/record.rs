@@ -250,13 +250,16 @@ fn from_node(message: &FromNode, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             Err(_) => f.write_str("submits what is not an entry"),
         },
         FromNode::Cosign { size, .. } => write!(f, "cosigns {size} entries"),
+        FromNode::Sealed { session, round, to, .. } => {
+            write!(f, "sealed message of round {round} to {to} for {}", session.short())
+        }
         FromNode::Part { session, round, .. } => {
             write!(f, "part of round {round} for {}", session.short())
         }
         FromNode::Share { session, size, .. } => {
             write!(f, "share for {}, {size} entries cosigned", session.short())
         }
-        FromNode::Declined { session, reason } => {
+        FromNode::Declined { session, reason, .. } => {
             write!(f, "declines {}: {reason:?}", session.short())
         }
     }
@@ -275,6 +278,9 @@ fn from_coordinator(message: &FromCoordinator, f: &mut fmt::Formatter<'_>) -> fm
         FromCoordinator::Want { first } => write!(f, "asked for entries from {first} on"),
         FromCoordinator::Invite { session, subject, .. } => {
             write!(f, "invited to {} for {subject:?}", session.short())
+        }
+        FromCoordinator::Sealed { session, from, .. } => {
+            write!(f, "sealed message of {from} for {}", session.short())
         }
         FromCoordinator::Package { session, .. } => write!(f, "package of {}", session.short()),
         FromCoordinator::Presence { online, .. } => {

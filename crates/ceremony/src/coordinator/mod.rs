@@ -289,6 +289,9 @@ impl Coordinator {
             FromNode::Cosign { size, cosignature } => {
                 self.cosigned(&account, size, &cosignature, call);
             }
+            FromNode::Sealed { session, round, to, message } => {
+                self.signing.sealed(&account, session, round, to, message);
+            }
             FromNode::Part { session, round, part } => {
                 self.signing.part(self.log.state(), &account, session, (round, part), call);
             }
@@ -297,8 +300,8 @@ impl Coordinator {
                 let finished = self.signing.share(self.log.state(), &account, session, share, call);
                 self.finish_signing(finished, call);
             }
-            FromNode::Declined { session, .. } => {
-                self.signing.signer_failed(&account, session, call.now);
+            FromNode::Declined { session, because, .. } => {
+                self.signing.declined(&account, session, because.as_ref(), call.now);
             }
         }
     }

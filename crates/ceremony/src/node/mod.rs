@@ -196,6 +196,9 @@ impl Node {
                     self.approvals.want_for_signing(request, call);
                 }
             }
+            FromCoordinator::Sealed { session, round, from, message } => {
+                self.signing.sealed(session, round, from, message.0);
+            }
             FromCoordinator::Package { session, round, parts } => {
                 let missing = self.sign(|signing, sessions, grounds| {
                     signing.package(grounds, sessions, session, (round, parts), call)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::contents::Contents;
 use super::error::{EncodingError, Error};
 use super::plan::{Delivery, Plan, Signers};
-use super::secrets::DIGEST;
+use super::secrets::{DIGEST, digest};
 use super::signature::{Signature, verify};
 use crate::keys::PublicKeyPackage;
 use crate::{Identifier, Suite};
@@ -123,11 +123,21 @@ impl Board {
         (expected == actual).then_some(()).ok_or(EncodingError::Length { expected, actual })
     }
 
-    /// The digest that a signer has posted of its message to another in a round.
-    pub(super) fn announced(&self, round: u8, from: Identifier, to: Identifier) -> Option<&[u8]> {
-        let digests = self.rounds.get(usize::from(round).checked_sub(1)?)?.get(&from)?;
-        let mut others = self.signers.as_ref()?.iter().filter(|signer| **signer != from);
-        digests.chunks_exact(DIGEST).nth(others.position(|signer| *signer == to)?)
+    /// Whether a signer has posted the digest of this sealed message, in a round whose messages go
+    /// [to each](Delivery::ToEach) signer.
+    pub fn is_announced(
+        &self,
+        round: u8,
+        (from, to): (Identifier, Identifier),
+        sealed: &[u8],
+    ) -> bool {
+        let is_addressed = self.plan.delivery(round) == Some(Delivery::ToEach);
+        let announced = || {
+            let digests = self.rounds.get(usize::from(round).checked_sub(1)?)?.get(&from)?;
+            let mut others = self.signers.as_ref()?.iter().filter(|signer| **signer != from);
+            digests.chunks_exact(DIGEST).nth(others.position(|signer| *signer == to)?)
+        };
+        is_addressed && announced().is_some_and(|announced| announced == digest(sealed))
     }
 
     /// Fixes the signers after the first round: those whose messages are here. Has no effect if

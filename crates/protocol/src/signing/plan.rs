@@ -15,6 +15,9 @@ pub struct Plan {
     pub signers: Signers,
     /// When the message to be signed is needed.
     pub message: Needed,
+    /// How many times longer than with FROST a signer may take to answer, because of what it
+    /// computes.
+    pub patience: u32,
 }
 
 /// Who receives the messages of a round.
@@ -70,6 +73,7 @@ const FROST: Plan = Plan {
     rounds: &[Delivery::ToAll, Delivery::ToAll],
     signers: Signers::AfterFirstRound,
     message: Needed::InLastRound,
+    patience: 1,
 };
 
 const ECDSA: Plan = Plan {
@@ -82,6 +86,8 @@ const ECDSA: Plan = Plan {
     ],
     signers: Signers::BeforeFirstRound,
     message: Needed::FromFirstRound,
+    // The set-up takes about a second of CPU time for each other signer.
+    patience: 10,
 };
 
 #[cfg(test)]
@@ -89,6 +95,7 @@ const TEST: Plan = Plan {
     rounds: &[Delivery::ToEach, Delivery::ToAll, Delivery::ToAll],
     signers: Signers::BeforeFirstRound,
     message: Needed::FromFirstRound,
+    patience: 1,
 };
 
 impl Scheme {

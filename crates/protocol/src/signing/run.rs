@@ -10,7 +10,7 @@ use super::ecdsa;
 use super::error::Error;
 use super::frost;
 use super::plan::{Delivery, Needed, Scheme, Signers};
-use super::secrets::{Message, Next, Secrets, Turn, digest};
+use super::secrets::{Message, Next, Secrets, Turn};
 #[cfg(test)]
 use super::test_scheme;
 use crate::Identifier;
@@ -112,10 +112,10 @@ impl Run {
         if board.plan().delivery(self.round) != Some(Delivery::ToEach) {
             return Err(Error::Unexpected { unexpected: BTreeSet::from([from]) });
         }
-        match board.announced(self.round, from, self.me) {
-            Some(announced) if announced == digest(message) => self.secrets.receive(from, message),
-            _ => Err(Error::NotAnnounced { from }),
+        if !board.is_announced(self.round, (from, self.me), message) {
+            return Err(Error::NotAnnounced { from });
         }
+        self.secrets.receive(from, message)
     }
 
     /// Makes the next message, when the board has all messages of the round before.

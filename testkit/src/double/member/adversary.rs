@@ -159,7 +159,7 @@ impl Adversary {
             }
             FromNode::Part { session, .. } if self.refuses_activation(session) => {
                 let reason = DeclineReason::NoShare;
-                vec![NodeEffect::Send(FromNode::Declined { session, reason })]
+                vec![NodeEffect::Send(FromNode::Declined { session, reason, because: None })]
             }
             FromNode::Part { .. } if slips.has(Slip::HangUp) => {
                 vec![NodeEffect::Disconnect]

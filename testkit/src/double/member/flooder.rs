@@ -29,7 +29,8 @@ pub(super) fn says(slip: Slip, seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<No
 
 fn unknown_sessions(seat: &Seat<'_>, rng: &mut ChaCha20Rng) -> Vec<NodeEffect> {
     let session = SessionId::new(random(rng));
-    let mut messages = vec![FromNode::Declined { session, reason: DeclineReason::Session }];
+    let mut messages =
+        vec![FromNode::Declined { session, reason: DeclineReason::Session, because: None }];
     if let (Some(first), Some(share)) = (part(&[1; 64]), part(&[1; 32])) {
         messages.push(FromNode::Part { session, round: 1, part: first });
         messages.push(FromNode::Share { session, share, size: 1, cosignature: String::new() });

@@ -123,7 +123,7 @@ impl Signer {
         if slips.has(Slip::Silence) {
             Vec::new()
         } else if slips.has(Slip::Decline) {
-            vec![FromNode::Declined { session, reason: DeclineReason::NoShare }]
+            vec![FromNode::Declined { session, reason: DeclineReason::NoShare, because: None }]
         } else if slips.has(Slip::ReplayedCommitments) {
             let old = self.kept.replace(commitments);
             old.map(with).into_iter().collect()

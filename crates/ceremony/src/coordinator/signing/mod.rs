@@ -24,11 +24,12 @@ mod desk;
 mod reliability;
 mod response_time;
 mod roast;
+mod sealed;
 mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quorate_protocol::signing::{Board, Signers};
+use quorate_protocol::signing::{Board, Delivery, Plan, Signers};
 
 use super::input::{Call, Config};
 use super::peers::Peers;
@@ -44,6 +45,7 @@ use crate::state::{IvnState, Status};
 use desk::{Desk, Unchecked};
 use reliability::Reliability;
 use roast::{Next, Parts, Roast};
+use sealed::{Apart, Letters};
 use target::Target;
 
 /// The pause of a signer that declined or gave a wrong answer doubles at most this often.
@@ -62,6 +64,7 @@ pub(super) struct Signing {
     /// When subjects that could not start are tried again.
     retry_at: Option<Timestamp>,
     reliability: Reliability,
+    apart: Apart,
     desk: Desk,
 }
 
@@ -71,6 +74,8 @@ struct Open {
     subject: Subject,
     /// The verified messages of its signers.
     board: Board,
+    /// The sealed messages of the present round.
+    letters: Letters,
 }
 
 /// A session with all shares.
@@ -90,6 +95,7 @@ impl Signing {
             sessions: BTreeMap::new(),
             retry_at: None,
             reliability: Reliability::default(),
+            apart: Apart::default(),
             desk: Desk::new(),
         }
     }
@@ -260,18 +266,31 @@ impl Signing {
                 (Some(SessionId::new(session)), min_signers)
             }
         };
-        let asked: Vec<AccountName> = free.into_iter().take(count).cloned().collect();
+        let plan = target.public.suite().signing_plan();
+        let is_fixed = plan.is_some_and(|plan| plan.signers == Signers::BeforeFirstRound);
+        let chosen = if is_fixed { self.apart.choose(&free, count) } else { None };
+        let chosen = chosen.unwrap_or(if is_fixed { Vec::new() } else { free });
+        let asked: Vec<AccountName> = chosen.into_iter().take(count).cloned().collect();
         if let Some(at) = rest_ends {
             self.retry_at(at, call);
         }
         let Some(session) = session.filter(|_| !asked.is_empty()) else { return };
-        let patience = self.reliability.patience(asked.iter(), self.config.signing);
+        let Some(patience) = plan.map(|plan| self.patience(plan, asked.iter())) else { return };
         let Some(signers) = self.ask(subject, session, &target, &asked, call.now) else { return };
         for account in asked {
             let invite = FromCoordinator::Invite { session, subject, signers: signers.clone() };
             call.send(account, invite);
         }
         call.wake_at(CoordinatorDeadline::Signing(session), call.now.plus(patience));
+    }
+
+    /// How long to wait for the answers of all of these.
+    fn patience<'a>(&self, plan: &Plan, of: impl Iterator<Item = &'a AccountName>) -> u64 {
+        match plan.patience {
+            1 => self.reliability.patience(of, self.config.signing),
+            // What they compute takes longer than their answers usually do.
+            times => self.config.signing.saturating_mul(times.into()),
+        }
     }
 
     /// Asks these signers for their first messages, in a new session or an open one. Returns the
@@ -292,7 +311,7 @@ impl Signing {
             let identifiers = || asked.iter().map(|name| target.identifiers.get(name).copied());
             let signers = if is_fixed { Some(identifiers().collect::<Option<_>>()?) } else { None };
             let board = Board::new(suite, signers).ok()?;
-            self.sessions.insert(session, Open { subject, board });
+            self.sessions.insert(session, Open { subject, board, letters: Letters::default() });
             let signers = is_fixed.then(|| asked.iter().cloned().collect());
             roast.open(session, plan.rounds.len(), signers, now);
         }
@@ -345,9 +364,31 @@ impl Signing {
         if board.round() != round || round == board.plan().last() {
             return;
         }
+        let is_quick = board.plan().patience == 1;
         if let Some(took) = self.post(state, account, session, signed, None, call) {
-            self.reliability.answered(account, took);
+            self.reliability.answered(account, took.filter(|_| is_quick));
             self.send_package(state, session, call);
+        }
+    }
+
+    /// Takes a signer's sealed message to another one. It is checked when its sender's part of this
+    /// round is here.
+    pub(super) fn sealed(
+        &mut self,
+        account: &AccountName,
+        session: SessionId,
+        round: u8,
+        to: AccountName,
+        message: Base64,
+    ) {
+        let Some(board) = self.awaiting(account, session) else { return };
+        if board.round() != round || board.plan().delivery(round) != Some(Delivery::ToEach) {
+            return;
+        }
+        if let Some(Open { subject, letters, .. }) = self.sessions.get_mut(&session)
+            && self.efforts.get(subject).is_some_and(|roast| roast.is_signer(session, &to))
+        {
+            letters.put(account, to, message);
         }
     }
 
@@ -369,7 +410,7 @@ impl Signing {
         call: &mut Call<'_>,
     ) -> Option<Option<u64>> {
         let key = state.identity_key(account)?;
-        let Open { subject, board } = self.sessions.get_mut(&session)?;
+        let Open { subject, board, letters } = self.sessions.get_mut(&session)?;
         let subject = *subject;
         let target = Target::of(subject, state, call.now)?;
         let identifier = *target.identifiers.get(account)?;
@@ -383,7 +424,14 @@ impl Signing {
                 board.verify_share(&target.public, identifier, theirs, message).is_ok()
             })
         });
-        if opened.and_then(|theirs| board.post(place.round, identifier, theirs).ok()).is_none() {
+        let posted = opened.and_then(|theirs| board.post(place.round, identifier, theirs).ok());
+        let sent = posted.filter(|()| {
+            let signers = board.signers().into_iter().flatten();
+            let signers = signers.filter_map(|signer| target.signer(*signer)).collect();
+            board.plan().delivery(place.round) == Some(Delivery::ToAll)
+                || letters.are_complete(board, place.round, account, &signers)
+        });
+        if sent.is_none() {
             self.signer_failed(account, session, call.now);
             return None;
         }
@@ -392,7 +440,9 @@ impl Signing {
 
     /// Begins the next round of a session if all messages of the present one are here.
     fn send_package(&mut self, state: &IvnState, session: SessionId, call: &mut Call<'_>) {
-        let Some(Open { subject, board }) = self.sessions.get_mut(&session) else { return };
+        let Some(Open { subject, board, letters }) = self.sessions.get_mut(&session) else {
+            return;
+        };
         let Some(target) = Target::of(*subject, state, call.now) else { return };
         let Some(roast) = self.efforts.get_mut(subject) else { return };
         let Some(next) = roast.next_round(session, target.min_signers(), call.now) else { return };
@@ -402,10 +452,15 @@ impl Signing {
         let parts: Vec<_> =
             next.parts.iter().map(|(account, part)| (account.clone(), part.clone())).collect();
         for signer in next.signers {
+            for (from, message) in letters.take(signer) {
+                let message = FromCoordinator::Sealed { session, round, from, message };
+                call.send(signer.clone(), message);
+            }
             let package = FromCoordinator::Package { session, round, parts: parts.clone() };
             call.send(signer.clone(), package);
         }
-        let patience = self.reliability.patience(next.signers.iter(), self.config.signing);
+        let (plan, signers) = (board.plan(), next.signers.clone());
+        let patience = self.patience(plan, signers.iter());
         call.wake_at(CoordinatorDeadline::Signing(session), call.now.plus(patience));
     }
 
@@ -451,12 +506,16 @@ impl Signing {
     ) -> Option<Finished> {
         self.awaiting(account, session)?;
         let took = self.post(state, account, session, signed, Some(message), call)?;
-        self.reliability.delivered(account, took);
-        let Open { subject, board } = self.sessions.get(&session)?;
+        let Open { subject, board, .. } = self.sessions.get(&session)?;
+        self.reliability.delivered(account, took.filter(|_| board.plan().patience == 1));
         self.due.insert(*subject);
         let target = Target::of(*subject, state, call.now)?;
         let rounds = self.efforts.get(subject)?.finished(session)?;
         let body = signed_body(*subject, session, (board, rounds), &target, message);
+        if body.is_none() {
+            // One of the shares is wrong, and nobody can tell which. The next session asks others.
+            self.efforts.get_mut(subject)?.spoiled(session);
+        }
         Some(Finished { subject: *subject, session, body })
     }
 
@@ -516,7 +575,8 @@ impl Signing {
         let Some((subject, roast)) = self.roast(session) else { return };
         let Some(opened) = roast.opened(session) else { return };
         let late = roast.overdue(session);
-        let end = opened.plus(self.config.session);
+        let times = self.sessions.get(&session).map_or(1, |open| open.board.plan().patience);
+        let end = opened.plus(self.config.session.saturating_mul(times.into()));
         if call.now < end {
             call.wake_at(CoordinatorDeadline::Signing(session), end);
         } else {
@@ -535,6 +595,23 @@ impl Signing {
     /// earlier messages, so its sessions end.
     pub(super) fn signer_disowned(&mut self, account: &AccountName) {
         self.end_sessions(|roast| roast.disowned(account));
+    }
+
+    /// A signer declined. If it was because of another signer's sealed message, neither is to blame,
+    /// as far as anyone else can tell: they are not asked together again.
+    pub(super) fn declined(
+        &mut self,
+        account: &AccountName,
+        session: SessionId,
+        because: Option<&AccountName>,
+        now: Timestamp,
+    ) {
+        let Some(other) = because else { return self.signer_failed(account, session, now) };
+        let Some((_, roast)) = self.roast(session) else { return };
+        if account != other && [account, other].iter().all(|it| roast.is_signer(session, it)) {
+            self.apart.keep(account, other);
+            self.end_session(session);
+        }
     }
 
     /// A signer declined or its message is wrong. Continues without it, and does not ask it for a

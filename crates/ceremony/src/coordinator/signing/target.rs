@@ -52,6 +52,12 @@ impl<'a> Target<'a> {
         }
     }
 
+    /// The account with this identifier.
+    pub(super) fn signer(&self, identifier: Identifier) -> Option<(&AccountName, Identifier)> {
+        let mut all = self.identifiers.iter();
+        all.find(|(_, theirs)| **theirs == identifier).map(|(account, it)| (account, *it))
+    }
+
     pub(super) fn min_signers(&self) -> usize {
         usize::from(self.public.min_signers())
     }

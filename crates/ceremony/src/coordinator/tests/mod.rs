@@ -274,7 +274,7 @@ fn invitation(effects: &[CoordinatorEffect]) -> Option<SessionId> {
 fn only_a_chosen_signer_declines_and_it_is_asked_again_later() {
     let mut log = TestLog::keyed();
     let (mut coordinator, session) = invited(&mut log);
-    let decline = FromNode::Declined { session, reason: DeclineReason::NoDocument };
+    let decline = FromNode::Declined { session, reason: DeclineReason::NoDocument, because: None };
     for stranger in ["cyd", "out"] {
         let effects =
             tell(&mut coordinator, &mut log, Input::Received(name(stranger), decline.clone()));

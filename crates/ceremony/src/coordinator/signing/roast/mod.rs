@@ -172,6 +172,18 @@ impl Roast {
         self.sessions.get(&id).is_some_and(|session| session.asked.contains_key(account))
     }
 
+    /// Whether a session's signers are fixed, and this is one of them.
+    pub(super) fn is_signer(&self, id: SessionId, account: &AccountName) -> bool {
+        let signers = self.sessions.get(&id).and_then(|session| session.signers.as_ref());
+        signers.is_some_and(|signers| signers.contains(account))
+    }
+
+    /// The signers of this session made no signature, although each of them answered.
+    pub(super) fn spoiled(&mut self, id: SessionId) {
+        let signers = self.sessions.get(&id).and_then(|session| session.signers.clone());
+        self.note(signers.unwrap_or_default());
+    }
+
     /// Adds a verified answer that the session waits for. Returns how long it took. A signer that
     /// delivers its share is not at fault any more.
     pub(super) fn delivered(
