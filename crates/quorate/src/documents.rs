@@ -11,6 +11,7 @@ use quorate_ceremony::entry::Request;
 use quorate_ceremony::names::{Digest, EntryId, Timestamp};
 use quorate_ceremony::state::IvnState;
 use quorate_documents::{Output, Preview, Signature, VerifyingKey};
+use quorate_protocol::Suite;
 use sha2::{Digest as _, Sha256};
 
 use crate::store::documents::{DocumentError, DocumentPackage, Documents};
@@ -201,11 +202,21 @@ pub(crate) fn output(request: &Request) -> Option<Output> {
     text.parse().ok().filter(|output: &Output| output.to_string() == text)
 }
 
+/// Returns a group's key. `None` for a suite whose signatures no format has.
+pub(crate) fn verifying_key(key: &quorate_protocol::keys::VerifyingKey) -> Option<VerifyingKey> {
+    match key.suite() {
+        Suite::FrostEd25519Sha512 | Suite::EcdsaP256Sha256 => {
+            VerifyingKey::from_bytes(key.as_bytes())
+        }
+        _ => None,
+    }
+}
+
 /// Returns the bytes that a request's next signature covers, and how many signatures it takes.
 /// `None` also for a document that must not be signed in the requested format.
 pub(crate) fn to_be_signed(document: &[u8], wanted: &ToSign) -> Option<(u8, Vec<u8>)> {
     let output = output(&wanted.request)?;
-    let key = VerifyingKey::from_bytes(wanted.key.as_bytes())?;
+    let key = verifying_key(&wanted.key)?;
     let earlier: Option<Vec<_>> =
         wanted.earlier.iter().map(|signature| key.signature(signature)).collect();
     let prepared = quorate_documents::prepare(document, &output, &key).ok()?;
@@ -225,7 +236,7 @@ pub(crate) fn signatures<'a>(
 /// Returns what a document says, where people cannot read it themselves.
 pub(crate) fn preview(document: &[u8], wanted: &ToSign) -> Option<Preview> {
     let output = output(&wanted.request)?;
-    let key = VerifyingKey::from_bytes(wanted.key.as_bytes())?;
+    let key = verifying_key(&wanted.key)?;
     quorate_documents::prepare(document, &output, &key).ok()?.preview()
 }
 

@@ -6,12 +6,12 @@ use quorate_ceremony::document::{Document, ToSign};
 use quorate_ceremony::names::Digest;
 use quorate_ceremony::policy::OutputFormatError;
 use quorate_ceremony::state::IvnState;
-use quorate_documents::{Output, OutputError, VerifyingKey};
+use quorate_documents::{Output, OutputError};
 use rand_core::{OsRng, RngCore as _};
 
 use super::hub::Hub;
 use crate::api::{Code, Command, Problem, SignAsk};
-use crate::documents::{Shelf, prepared};
+use crate::documents::{Shelf, prepared, verifying_key};
 use crate::store::document_title::DocumentTitle;
 use crate::store::documents::{DocumentPackage, InvalidName, InvalidNote};
 
@@ -86,7 +86,7 @@ pub(super) async fn fetch(shelf: &Shelf, hub: &Hub, wanted: &ToSign) -> Option<D
 pub(super) fn unsignable(ask: &SignAsk, state: &IvnState) -> Option<Problem> {
     let output = ask.output.parse::<Output>().ok()?;
     let key = state.group(&ask.group).ok()?.key.as_ref()?.public.verifying_key();
-    let key = VerifyingKey::from_bytes(key.as_bytes())?;
+    let key = verifying_key(key)?;
     let refused = quorate_documents::prepare(&ask.document, &output, &key).err()?;
     Some(Problem::new(Code::Failed, refused.to_string()))
 }

@@ -7,6 +7,7 @@ mod accounts;
 mod backup;
 mod coordinator;
 mod decisions;
+mod documents;
 mod foreign;
 mod git;
 mod invitations;

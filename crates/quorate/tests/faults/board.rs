@@ -35,8 +35,14 @@ impl Board {
 
     /// Defines a group, unless it exists. The key is generated in the background.
     pub(crate) fn define(&self, name: &str, min_signers: u16) {
+        self.define_for("releases", name, min_signers);
+    }
+
+    /// The same for a group that signs releases or documents.
+    pub(crate) fn define_for(&self, purpose: &str, name: &str, min_signers: u16) {
         let line = format!(
-            "group create {name} --members ada,ben,carol --min-signers {min_signers} --no-wait"
+            "group create {name} --members ada,ben,carol --min-signers {min_signers} \
+             --for {purpose} --no-wait"
         );
         until("a group's definition in the log", || {
             let known = self.cluster.run("ada", &format!("group show {name}")).exit == 0;

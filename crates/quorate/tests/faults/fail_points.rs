@@ -18,6 +18,9 @@ const OF_A_LIE: &str = "node.persist.explained";
 /// Points that are reached only when the coordinator's home is an old copy; they have a test below.
 const OF_AN_OLD_COPY: [&str; 2] = ["coordinator.send.want", "node.send.entries"];
 
+/// Points that only the key of a group for documents reaches.
+const OF_ECDSA: &str = ".send.sealed";
+
 /// Returns every N-th fail point with this prefix, from the list that the program prints.
 fn names(board: &Board, process: &str, part: usize) -> Vec<String> {
     let list = board.cluster.run("ada", "fail-points").succeeds().stdout;
@@ -55,7 +58,12 @@ fn nodes_die(part: usize) {
         // The process may die before it is ready.
         drop(board.cluster.try_start_process("ben", &armed));
         let group = format!("group-{number}");
-        board.define(&group, 2);
+        if name.contains(OF_ECDSA) {
+            // All three sign, so ben does.
+            board.define_for("documents", &group, 3);
+        } else {
+            board.define(&group, 2);
+        }
         let epoch = board.refresh("board");
         let id = board.ask("ada");
         if name.starts_with("node.send.declined") {
@@ -157,8 +165,10 @@ fn coordinators_die(part: usize) {
         let armed = [("QUORATE_CRASH_AT", name.as_str())];
         // The process may die before it is ready.
         drop(cluster.try_start_process(COORDINATOR, &armed));
+        let purpose = if name.contains(OF_ECDSA) { "documents" } else { "releases" };
+        let create = "group create --members ada,ben,carol --min-signers 2 --for";
         let people = [
-            ("ada", format!("group create {group} --members ada,ben,carol --min-signers 2")),
+            ("ada", format!("{create} {purpose} {group}")),
             ("ben", format!("approve {pending} --yes")),
             ("ben", "invite stranger".to_owned()),
             ("ada", "account suspend lodger --yes".to_owned()),

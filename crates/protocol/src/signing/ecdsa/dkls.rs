@@ -12,6 +12,8 @@
 
 use std::collections::BTreeMap;
 
+use dkls_p256::elliptic_curve::group::GroupEncoding;
+use dkls_p256::elliptic_curve::{CurveAffine as _, Field as _, PrimeField};
 use dkls23_core::curve::DklsCurve;
 use dkls23_core::protocols::derivation::DerivData;
 use dkls23_core::protocols::dkg::{
@@ -26,8 +28,6 @@ use dkls23_core::protocols::{
 };
 use dkls23_core::utilities::multiplication::{MulReceiver, MulSender};
 use dkls23_core::utilities::zero_shares::{SeedPair, ZeroShare};
-use dkls_p256::elliptic_curve::group::GroupEncoding;
-use dkls_p256::elliptic_curve::{CurveAffine as _, Field as _, PrimeField};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::{Zeroize as _, Zeroizing};

@@ -7,6 +7,7 @@ use clap::Args;
 use quorate_ceremony::entry::GroupDefinition;
 use quorate_ceremony::names::{AccountName, DocumentType, GroupName};
 use quorate_ceremony::policy::{Governance, OutputFormat, Policy, Rule};
+use quorate_documents::{Format, KeyKind};
 use quorate_protocol::Suite;
 
 use super::format::parse_format;
@@ -30,6 +31,7 @@ Examples:
   quorate group create legal --members ada,ben,carol,dan,eve --min-signers 3 \\
       --document-type contract --document-type nda --approvals 4 --requester-may-not-approve
   quorate group create release --members ada,ben,carol --min-signers 2 --format ssh:git --format ssh
+  quorate group create contracts --members ada,ben,carol --min-signers 2 --for documents
   quorate group create receipts --members pos1,pos2,pos3 --min-signers 2 --auto-approve --no-wait")]
 pub(super) struct Create {
     /// Name of the group: a-z, 0-9, - _ .
@@ -41,6 +43,11 @@ pub(super) struct Create {
     /// How many members it takes to sign; at least 2. Enforced by the mathematics
     #[arg(long, value_name = "N")]
     min_signers: u16,
+    /// What the group signs; the choice of its key. Ed25519, for software releases, is what OpenPGP,
+    /// SSH, git and minisign verify. ECDSA P-256, for documents, is what programs for PDF files and
+    /// certificates verify; making a signature takes seconds. The key type is permanent
+    #[arg(long = "for", value_name = "PURPOSE", default_value = "releases")]
+    purpose: Purpose,
     /// How many members must approve a request; at least --min-signers, which is the default.
     /// Enforced by every node
     #[arg(long, value_name = "N")]
@@ -55,11 +62,10 @@ pub(super) struct Create {
     /// A type of document that the group signs; if given, it signs no other types; repeatable
     #[arg(long, value_name = "TYPE", value_delimiter = ',')]
     document_type: Vec<DocumentType>,
-    /// A format that the group signs in: ssh, ssh:NAMESPACE or raw; it signs in no others;
+    /// A format that the group signs in, such as ssh, ssh:NAMESPACE or raw; it signs in no others;
     /// repeatable. A raw signature is valid for anything that the signed bytes mean, and is never
-    /// approved automatically
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',', default_value = "ssh:file",
-        value_parser = parse_format)]
+    /// approved automatically [default: ssh:file]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = parse_format)]
     format: Vec<OutputFormat>,
     /// When nodes and coordinator delete a document, after its request was signed or rejected or
     /// has expired: 30d; at least an hour [default: never]
@@ -86,11 +92,34 @@ pub(super) struct Create {
     timeout: Option<Duration>,
 }
 
+/// What a group signs, which decides the kind of its key.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Purpose {
+    Releases,
+    Documents,
+}
+
+impl Purpose {
+    fn key(self) -> (Suite, KeyKind) {
+        match self {
+            Self::Releases => (Suite::FrostEd25519Sha512, KeyKind::Ed25519),
+            Self::Documents => (Suite::EcdsaP256Sha256, KeyKind::EcdsaP256),
+        }
+    }
+
+    /// The formats of a group that lists none.
+    fn formats(self) -> &'static [&'static str] {
+        match self {
+            Self::Releases | Self::Documents => &["ssh"],
+        }
+    }
+}
+
 impl Run for Create {
     fn run(self, context: &Context) -> Result<(), Failure> {
         let session = context.session()?;
         session
-            .order(Command::DefineGroup(self.definition()))
+            .order(Command::DefineGroup(self.definition()?))
             .map_err(|problem| session.about_accounts(&self.members, problem))?;
         let group = match self.no_wait && !self.wait {
             true => session.group(&self.name)?,
@@ -134,10 +163,23 @@ impl Create {
             .hint(format!("quorate log show lists what happened; then define {name} again")))
     }
 
-    fn definition(&self) -> GroupDefinition {
-        GroupDefinition {
+    fn definition(&self) -> Result<GroupDefinition, Problem> {
+        let (suite, kind) = self.purpose.key();
+        let mut formats: BTreeSet<OutputFormat> = self.format.iter().cloned().collect();
+        if formats.is_empty() {
+            let usual = self.purpose.formats().iter().filter_map(|text| parse_format(text).ok());
+            formats.extend(usual);
+        }
+        for format in &formats {
+            let known = format.name().parse::<Format>();
+            let refused = known.ok().and_then(|format| format.accepts(kind).err());
+            if let Some(refused) = refused {
+                return Err(Problem::new(Code::Usage, refused.to_string()));
+            }
+        }
+        Ok(GroupDefinition {
             name: self.name.clone(),
-            suite: Suite::FrostEd25519Sha512,
+            suite,
             min_signers: self.min_signers,
             members: self.members.clone(),
             document_types: self.document_type.iter().cloned().collect::<BTreeSet<_>>(),
@@ -152,9 +194,9 @@ impl Create {
                     changes_required: self.approvals_to_change,
                     refresh_every: self.refresh_every.map(duration::milliseconds),
                 },
-                formats: self.format.iter().cloned().collect(),
+                formats,
                 delete_documents_after: self.delete_documents_after.map(duration::milliseconds),
             },
-        }
+        })
     }
 }
