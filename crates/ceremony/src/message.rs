@@ -29,8 +29,8 @@ pub enum FromNode {
     Submit { entry: Base64 },
     /// The node's cosignature on a checkpoint that it verified.
     Cosign { size: u64, cosignature: String },
-    /// The node's sealed message to another signer, in a round of a protocol that has such messages.
-    /// They all precede the [`Part`](Self::Part) of that round, which has their digests.
+    /// The node's sealed message to another signer, in a round that has such messages. They all
+    /// precede the [`Part`](Self::Part) of that round, which has their digests.
     Sealed { session: SessionId, round: u8, to: AccountName, message: Base64 },
     /// The answer to [`FromCoordinator::Invite`], and to each [`FromCoordinator::Package`] but the
     /// last: the node's message of this round.

@@ -15,8 +15,8 @@
 //! ```
 //!
 //! The protocols are those of the suites: [FROST](self::frost) and [ECDSA](self::ecdsa). What the
-//! layer above has to know of a protocol before it runs it is its [`Plan`]: the number of rounds, who
-//! receives each round's messages, when the signers are fixed, and when the message is needed.
+//! layer above has to know of a protocol before it runs it is its [`Plan`]: the number of rounds,
+//! who receives each round's messages, when the signers are fixed, and when the message is needed.
 //!
 //! - Upon a decision to take part: [`Run::start`], and send the first message.
 //! - Upon a message from another signer: [`Board::post`] it, or give it to [`Run::receive`] if it
@@ -50,6 +50,6 @@ mod tests;
 pub use board::{Board, Messages};
 pub use error::{EncodingError, Error};
 pub use plan::{Delivery, Needed, Plan, Signers};
-pub use run::{Opening, Run, Step};
-pub use secrets::{Addressed, Message};
+pub use run::{Run, Step};
+pub use secrets::{Addressed, Message, Opening};
 pub use signature::{InvalidSignature, Signature, verify};

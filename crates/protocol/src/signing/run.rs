@@ -10,12 +10,11 @@ use super::ecdsa;
 use super::error::Error;
 use super::frost;
 use super::plan::{Delivery, Needed, Scheme, Signers};
-use super::secrets::{Message, Next, Secrets, Turn};
+use super::secrets::{Message, Next, Opening, Secrets, Turn};
 #[cfg(test)]
 use super::test_scheme;
 use crate::Identifier;
 use crate::keys::{KeyPackage, PublicKeyPackage};
-use crate::session::SessionId;
 
 /// One signer's secrets in one session: its nonces.
 ///
@@ -29,17 +28,6 @@ pub struct Run {
     /// The round whose message this run has made.
     round: u8,
     secrets: Box<dyn Secrets>,
-}
-
-/// What a session's signers agree on before the first round.
-#[derive(Clone, Copy, Debug)]
-pub struct Opening<'a> {
-    /// Unique for each session.
-    pub session: SessionId,
-    /// The signers, including this one, if the suite's [`Plan`] fixes them before the first round.
-    pub signers: Option<&'a BTreeSet<Identifier>>,
-    /// The message to be signed, if the suite's [`Plan`] needs it from the first round on.
-    pub message: Option<&'a [u8]>,
 }
 
 /// What a run does next.

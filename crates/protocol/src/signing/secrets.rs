@@ -10,7 +10,21 @@ use super::error::Error;
 use super::frost;
 use crate::Identifier;
 use crate::keys::{KeyPackage, PublicKeyPackage};
+use crate::session::SessionId;
 use crate::transcript::Transcript;
+
+/// What a session's signers agree on before the first round.
+#[derive(Clone, Copy, Debug)]
+pub struct Opening<'a> {
+    /// Unique for each session.
+    pub session: SessionId,
+    /// The signers, including this one, if the suite's [`Plan`](super::Plan) fixes them before the
+    /// first round.
+    pub signers: Option<&'a BTreeSet<Identifier>>,
+    /// The message to be signed, if the suite's [`Plan`](super::Plan) needs it from the first round
+    /// on.
+    pub message: Option<&'a [u8]>,
+}
 
 /// A signer's secrets between two rounds. They are wiped on drop.
 pub(super) trait Secrets: Send + Sync {

@@ -12,8 +12,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::error::{EncodingError, Error};
-use super::run::Opening;
-use super::secrets::{Addressed, Message, Next, Secrets, Turn};
+use super::secrets::{Addressed, Message, Next, Opening, Secrets, Turn};
 use super::signature::Signature;
 use crate::algebra::Weights;
 use crate::keys::{KeyPackage, PublicKeyPackage, VerifyingKey};

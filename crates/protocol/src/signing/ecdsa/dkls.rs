@@ -186,8 +186,8 @@ impl<C: Curve> Drop for SetUp<C> {
     }
 }
 
-/// A signer's share of the key.
-pub(super) struct KeyShare<'a> {
+/// What a signer holds of the key.
+pub(super) struct Holding<'a> {
     /// 32 bytes, big-endian.
     pub(super) signing_share: &'a [u8; 32],
     /// SEC 1, compressed.
@@ -205,7 +205,7 @@ impl<C: Curve> SetUp<C> {
         session: &Session,
         commitments: &BTreeMap<Rank, [u8; 32]>,
         letters: &Letters,
-        share: &KeyShare<'_>,
+        share: &Holding<'_>,
     ) -> Result<(Begun<C>, Letters), Fault> {
         let (mut seeds, mut senders, mut receivers) =
             (Vec::new(), BTreeMap::new(), BTreeMap::new());
@@ -253,7 +253,7 @@ impl<C: Curve> SetUp<C> {
 
 fn party<C: Curve>(
     session: &Session,
-    share: &KeyShare<'_>,
+    share: &Holding<'_>,
     seeds: Vec<SeedPair>,
     mul_senders: BTreeMap<Rank, MulSender<C>>,
     mul_receivers: BTreeMap<Rank, MulReceiver<C>>,
@@ -262,8 +262,8 @@ fn party<C: Curve>(
     let signers = u8::try_from(signers).map_err(|_| Fault::Bug)?;
     let parameters = Parameters::new(signers, signers).map_err(|_| Fault::Bug)?;
     // The library numbers the signers, and multiplies what it takes for a share with the Lagrange
-    // coefficient of its number. Our shares belong to other numbers, the identifiers, so it is given
-    // the share times the coefficient of its identifier over that of its number.
+    // coefficient of its number. Our shares belong to other numbers, the identifiers, so it is
+    // given the share times the coefficient of its identifier over that of its number.
     let ranks = session.others.iter().map(|rank| u16::from(rank.as_u8())).collect::<Vec<_>>();
     let theirs = lagrange::<C>(u16::from(session.me.as_u8()), &ranks).ok_or(Fault::Bug)?;
     let ours = lagrange::<C>(share.at, &share.others_at).ok_or(Fault::Bug)?;

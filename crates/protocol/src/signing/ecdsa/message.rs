@@ -3,14 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::EcdsaCurve;
-use super::signature::add_up;
+use super::signature::{PIECE, Share, add_up, pieces};
 use crate::Identifier;
 use crate::keys::PublicKeyPackage;
 use crate::session::sealing::PublicKey;
 use crate::signing::error::{EncodingError, Error};
 use crate::signing::signature::{Signature, verify};
-
-const PIECE: usize = 32;
 
 /// The first message: the key to which others seal their messages (32 bytes, Ristretto255), and for
 /// each other signer, in the order of identifiers, a commitment to a seed (32 bytes).
@@ -20,15 +18,6 @@ pub(super) struct Greeting {
     pub(super) commitments: BTreeMap<Identifier, [u8; PIECE]>,
 }
 
-/// The last message, a signature share: the x-coordinate of the nonce's point, u and w (32 bytes
-/// each, big-endian).
-#[derive(Clone, Debug)]
-pub(super) struct Share {
-    pub(super) x: [u8; PIECE],
-    pub(super) u: [u8; PIECE],
-    pub(super) w: [u8; PIECE],
-}
-
 /// The decoded messages of a session.
 #[derive(Clone, Debug)]
 pub(in crate::signing) struct Contents {
@@ -36,14 +25,6 @@ pub(in crate::signing) struct Contents {
     signers: BTreeSet<Identifier>,
     pub(super) greetings: BTreeMap<Identifier, Greeting>,
     shares: BTreeMap<Identifier, Share>,
-}
-
-fn pieces(bytes: &[u8], expected: usize) -> Result<Vec<[u8; PIECE]>, EncodingError> {
-    let length = expected.saturating_mul(PIECE);
-    if bytes.len() != length {
-        return Err(EncodingError::Length { expected: length, actual: bytes.len() });
-    }
-    Ok(bytes.chunks_exact(PIECE).filter_map(|piece| piece.try_into().ok()).collect())
 }
 
 impl Contents {
@@ -100,14 +81,5 @@ impl Contents {
 
     pub(in crate::signing) fn is_of(&self, signature: &[u8]) -> bool {
         add_up(self.curve, self.shares.values()).is_some_and(|sum| sum == signature)
-    }
-}
-
-impl Share {
-    fn from_bytes(bytes: &[u8]) -> Result<Self, EncodingError> {
-        match pieces(bytes, 3)?.as_slice() {
-            [x, u, w] => Ok(Self { x: *x, u: *u, w: *w }),
-            _ => Err(EncodingError::Scalar),
-        }
     }
 }

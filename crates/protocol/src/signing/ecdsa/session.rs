@@ -11,15 +11,14 @@ use zeroize::Zeroizing;
 
 use super::EcdsaCurve;
 use super::dkls::{
-    Begun, Curve, Fault, KeyShare, Letters, Multiplied, Rank, Seeds, Session, SetUp, rank,
+    Begun, Curve, Fault, Holding, Letters, Multiplied, Rank, Seeds, Session, SetUp, rank,
 };
 use super::message::Contents;
 use crate::Identifier;
 use crate::keys::KeyPackage;
 use crate::session::sealing::SecretKey;
 use crate::signing::error::Error;
-use crate::signing::run::Opening;
-use crate::signing::secrets::{Addressed, Message, Next, Secrets, Turn};
+use crate::signing::secrets::{Addressed, Message, Next, Opening, Secrets, Turn};
 use crate::transcript::Transcript;
 
 /// A signer between two rounds.
@@ -229,7 +228,7 @@ impl<C: Curve> Secrets for Signer<C> {
                 let commitments = channel.commitments(contents)?;
                 let at = |signer: &Identifier| signer.get();
                 let is_other = |signer: &&Identifier| **signer != turn.key.identifier();
-                let share = KeyShare {
+                let share = Holding {
                     signing_share: turn.key.signing_share().expose(),
                     verifying_key: turn.public.verifying_key().as_bytes(),
                     at: at(&turn.key.identifier()),

@@ -10,11 +10,40 @@ use aws_lc_rs::signature::{
 };
 
 use super::EcdsaCurve;
-use super::message::Share;
 use crate::curve::Curve;
 use crate::curve::weierstrass::{P256, Secp256k1};
 use crate::secret::SCALAR_LENGTH;
 use crate::signing::error::EncodingError;
+
+/// The length of everything that a message has, in bytes.
+pub(super) const PIECE: usize = 32;
+
+/// Cuts a message into so many pieces.
+pub(super) fn pieces(bytes: &[u8], expected: usize) -> Result<Vec<[u8; PIECE]>, EncodingError> {
+    let length = expected.saturating_mul(PIECE);
+    if bytes.len() != length {
+        return Err(EncodingError::Length { expected: length, actual: bytes.len() });
+    }
+    Ok(bytes.chunks_exact(PIECE).filter_map(|piece| piece.try_into().ok()).collect())
+}
+
+/// The last message, a signature share: the x-coordinate of the nonce's point, u and w (32 bytes
+/// each, big-endian).
+#[derive(Clone, Debug)]
+pub(super) struct Share {
+    x: [u8; PIECE],
+    u: [u8; PIECE],
+    w: [u8; PIECE],
+}
+
+impl Share {
+    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, EncodingError> {
+        match pieces(bytes, 3)?.as_slice() {
+            [x, u, w] => Ok(Self { x: *x, u: *u, w: *w }),
+            _ => Err(EncodingError::Scalar),
+        }
+    }
+}
 
 /// A curve whose scalars can be told to be in the upper half.
 trait Signing: Curve {

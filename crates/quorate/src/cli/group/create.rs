@@ -43,9 +43,9 @@ pub(super) struct Create {
     /// How many members it takes to sign; at least 2. Enforced by the mathematics
     #[arg(long, value_name = "N")]
     min_signers: u16,
-    /// What the group signs; the choice of its key. Ed25519, for software releases, is what OpenPGP,
-    /// SSH, git and minisign verify. ECDSA P-256, for documents, is what programs for PDF files and
-    /// certificates verify; making a signature takes seconds. The key type is permanent
+    /// What the group signs, which decides the type of its key, permanently. Ed25519, for
+    /// releases, is what OpenPGP, SSH, git and minisign verify. ECDSA P-256, for documents, is what
+    /// programs for PDF files and certificates verify; a signature takes seconds
     #[arg(long = "for", value_name = "PURPOSE", default_value = "releases")]
     purpose: Purpose,
     /// How many members must approve a request; at least --min-signers, which is the default.
