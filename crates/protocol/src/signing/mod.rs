@@ -14,13 +14,13 @@
 //! Board ═══════ ● ═══════════╧═════════════╧════════════ ● ══▶ signature, or culprits
 //! ```
 //!
-//! The protocols are those of the suites: [FROST](self::frost) and [ECDSA](self::ecdsa). What the
-//! layer above has to know of a protocol before it runs it is its [`Plan`]: the number of rounds,
-//! who receives each round's messages, when the signers are fixed, and when the message is needed.
+//! The protocols are those of the suites: FROST and threshold ECDSA. What the layer above has to
+//! know of a protocol before it runs it is its [`Plan`]: the number of rounds, who receives each
+//! round's messages, when the signers are fixed, and when the message is needed.
 //!
 //! - Upon a decision to take part: [`Run::start`], and send the first message.
 //! - Upon a message from another signer: [`Board::post`] it, or give it to [`Run::receive`] if it
-//!   was addressed to this signer only.
+//!   was addressed to this signer only and its round is complete.
 //! - Upon all messages of a round: [`Run::advance`], and send the next message.
 //! - Upon all signature shares: [`Board::combine`]. Any number of wrong shares are found, and their
 //!   senders named.
