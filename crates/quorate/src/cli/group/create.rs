@@ -64,7 +64,8 @@ pub(super) struct Create {
     document_type: Vec<DocumentType>,
     /// A format that the group signs in, such as ssh, ssh:NAMESPACE or raw; it signs in no others;
     /// repeatable. A raw signature is valid for anything that the signed bytes mean, and is never
-    /// approved automatically [default: ssh:file]
+    /// approved automatically [default: ssh:file for releases; cms, csr and x509-self for
+    /// documents]
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = parse_format)]
     format: Vec<OutputFormat>,
     /// When nodes and coordinator delete a document, after its request was signed or rejected or
@@ -110,7 +111,8 @@ impl Purpose {
     /// The formats of a group that lists none.
     fn formats(self) -> &'static [&'static str] {
         match self {
-            Self::Releases | Self::Documents => &["ssh"],
+            Self::Releases => &["ssh"],
+            Self::Documents => &["cms", "csr", "x509-self"],
         }
     }
 }
