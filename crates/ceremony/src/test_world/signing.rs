@@ -1,8 +1,11 @@
 //! Signatures in a [`TestLog`]: real shares of real keys, with the records of the signers.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use quorate_protocol::Identifier;
 use quorate_protocol::keys::{KeyPackage, PublicKeyPackage};
 use quorate_protocol::keyshare::SessionId as ProtocolSession;
-use quorate_protocol::signing::{Board, Opening, Run, Step};
+use quorate_protocol::signing::{Board, Needed, Opening, Run, Signers, Step};
 use rand_core::CryptoRngCore;
 
 use super::log::{TestLog, name, session};
@@ -37,28 +40,52 @@ pub fn share(
     }
 }
 
-/// Lets these signers sign. Returns the board at the end, and before each round.
+/// Lets these signers sign, by the plan of their suite. Returns the board at the end, and before
+/// each round.
 pub fn play<'a>(
     signers: impl Iterator<Item = &'a KeyPackage>,
     public: &PublicKeyPackage,
     message: &[u8],
     rng: &mut dyn CryptoRngCore,
-) -> (Board, [Board; 2]) {
-    let empty = Board::new(public.suite(), None).unwrap();
-    let mut committed = empty.clone();
-    let mut runs = Vec::new();
-    for package in signers {
-        let (run, announced) = start(package, rng);
-        committed.post(1, package.identifier(), &announced).unwrap();
-        runs.push((package, run));
+) -> (Board, Vec<Board>) {
+    let packages: Vec<&KeyPackage> = signers.collect();
+    let plan = public.suite().signing_plan().unwrap();
+    let identifiers: BTreeSet<Identifier> = packages.iter().map(|it| it.identifier()).collect();
+    let fixed = (plan.signers == Signers::BeforeFirstRound).then_some(&identifiers);
+    let message = Some(message);
+    let early = message.filter(|_| plan.message == Needed::FromFirstRound);
+    let opening = Opening { session: ProtocolSession([0; 32]), signers: fixed, message: early };
+    let mut board = Board::new(public.suite(), fixed.cloned()).unwrap();
+    let (mut before, mut runs, mut sent) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+    for package in &packages {
+        let (run, message) = Run::start(package, &opening, rng).unwrap();
+        runs.insert(package.identifier(), run);
+        sent.insert(package.identifier(), message.posted());
     }
-    committed.fix_signers();
-    let mut board = committed.clone();
-    for (package, run) in runs {
-        let share = share(run, package, public, &committed, message, rng);
-        board.post(2, package.identifier(), &share).unwrap();
+    for round in 1..=plan.last() {
+        before.push(board.clone());
+        for (from, (posted, _)) in &sent {
+            board.post(round, *from, posted).unwrap();
+        }
+        board.fix_signers();
+        for (from, (_, addressed)) in std::mem::take(&mut sent) {
+            for (to, sealed) in addressed {
+                runs.get_mut(&to).unwrap().receive(&board, from, &sealed).unwrap();
+            }
+        }
+        for package in packages.iter().filter(|_| round < plan.last()) {
+            let me = package.identifier();
+            let run = runs.remove(&me).unwrap();
+            match run.advance(package, public, &board, message, rng).unwrap() {
+                Step::Send(run, message) => {
+                    runs.insert(me, run);
+                    sent.insert(me, message.posted());
+                }
+                Step::Share(share) => drop(sent.insert(me, (share, BTreeMap::new()))),
+            }
+        }
     }
-    (board, [empty, committed])
+    (board, before)
 }
 
 impl TestLog {
@@ -124,7 +151,7 @@ impl TestLog {
         let public = self.group().key.as_ref().unwrap().public.clone();
         let packages = signers.iter().map(|signer| &self.packages[&name(signer)]);
         let (board, places) = play(packages, &public, message, &mut self.rng);
-        let places = places.map(|board| context.place(&board));
+        let places: Vec<Place> = places.iter().map(|board| context.place(board)).collect();
         let mut records = Vec::new();
         for signer in signers {
             let key = self.secrets(signer).identity;

@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use quorate_protocol::Suite;
+
 use super::*;
+use crate::entry::GroupDefinition;
 use crate::held::HELD_BY_COORDINATOR;
 use crate::names::{EntryId, Timestamp};
 use crate::test_world::HOUR;
@@ -108,6 +111,33 @@ fn a_signer_that_disconnects_is_replaced_immediately() {
     let mut others = BTreeSet::from(["ada", "ben", "cyd"].map(name));
     others.remove(&first[0]);
     assert_eq!(asked(&effects).into_iter().collect::<BTreeSet<_>>(), others);
+}
+
+#[test]
+fn signers_that_disagree_about_a_sealed_message_are_kept_apart() {
+    let definition =
+        GroupDefinition { suite: Suite::EcdsaP256Sha256, ..TestLog::peopled().board_of_three() };
+    let mut log = TestLog::keyed_with(definition);
+    let (mut coordinator, requests) = approved(&mut log, 1);
+    all_here(&mut coordinator, &mut log);
+    let mut effects = gives_document(&mut coordinator, &mut log, requests[0]);
+    let mut tried = BTreeSet::new();
+    let mut declines = |effects: &[CoordinatorEffect], log: &mut TestLog, because: bool| {
+        let session = invitation(effects).unwrap();
+        let mut signers = asked(effects);
+        signers.sort();
+        let [first, second] = signers.clone().try_into().unwrap();
+        assert!(tried.insert(signers), "the two were asked together before");
+        let because = because.then_some(second);
+        let reason = DeclineReason::WrongMessage;
+        let declined = FromNode::Declined { session, reason, because };
+        tell(&mut coordinator, log, Input::Received(first, declined))
+    };
+    effects = declines(&effects, &mut log, true);
+    effects = declines(&effects, &mut log, true);
+    // The third pair is the last one.
+    effects = declines(&effects, &mut log, true);
+    assert_eq!(invitation(&effects), None);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod keyshares;
 mod lies;
 mod maintenance;
 mod replacement;
+mod sealed;
 
 use std::collections::BTreeMap;
 

@@ -23,6 +23,7 @@ use quorate_ceremony::node::{Input, Node};
 use quorate_ceremony::state::refusal::Accounts;
 use quorate_ceremony::state::{Refusal, Refused, RequestState};
 use rand_core::OsRng;
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -225,8 +226,7 @@ impl Task {
                 if let FromCoordinator::Presence { clock, .. } = &*message {
                     self.clock = Some((*clock, Instant::now()));
                 }
-                let input = Input::Received(*message);
-                effects.extend(self.machine.handle(input, now(), &mut OsRng));
+                effects.extend(self.receive(*message));
                 if whole {
                     self.tell.caught_up.send_replace(true);
                     if std::mem::take(&mut self.is_new_link) {
@@ -253,6 +253,17 @@ impl Task {
             }
         };
         effects.extend(self.machine.handle(input, now(), &mut OsRng));
+    }
+
+    /// Lets the machine take a message. A signer of a group for documents may compute for seconds
+    /// then, during which its link must not fall silent.
+    fn receive(&mut self, message: FromCoordinator) -> Vec<NodeEffect> {
+        let is_slow = matches!(message, FromCoordinator::Package { .. });
+        let mut take = || self.machine.handle(Input::Received(message), now(), &mut OsRng);
+        match Handle::current().runtime_flavor() {
+            RuntimeFlavor::MultiThread if is_slow => tokio::task::block_in_place(take),
+            _ => take(),
+        }
     }
 
     /// Whether the node has neither received the whole log nor failed to, since it started. Until
