@@ -55,8 +55,8 @@ pub(super) struct Sign {
     /// The purpose of the signature, in the ssh format; it verifies for no other [default: file]
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
-    /// The certificate of the group's key in PEM, and those of its issuers after it, for cms and
-    /// pdf; for x509, the certificate of the group as an authority
+    /// The certificate of the group's key in PEM, and those of its issuers after it, for cms;
+    /// for x509, the certificate of the group as an authority
     #[arg(long, value_name = "FILE")]
     certificate: Option<PathBuf>,
     /// What you write to the approvers, in at most 500 bytes; it stays with the document
@@ -481,6 +481,19 @@ pub(super) fn write_signature(
                 page.copyable(format!("{} > {group}.signers", export("allowed-signers")));
                 page.copyable(format!(
                     "ssh-keygen -Y verify -f {group}.signers -I {group} -n {namespace} -s {signature} < {document}"
+                ));
+            }
+            "cms" => page.copyable(format!(
+                "openssl cms -verify -binary -cades -inform DER -in {signature} -content {document} -CAfile ca.crt -purpose any -out /dev/null"
+            )),
+            "csr" => page.copyable(format!("openssl req -verify -noout -in {signature}")),
+            "x509" | "x509-ca" | "x509-self" => {
+                page.copyable(format!("openssl x509 -noout -text -in {signature}"));
+            }
+            "raw" if target.path().extension().is_some_and(|ending| ending == "ecdsa") => {
+                page.copyable(format!("{} > {group}.pem", export("pem")));
+                page.copyable(format!(
+                    "openssl dgst -sha256 -verify {group}.pem -signature {signature} {document}"
                 ));
             }
             _ => {

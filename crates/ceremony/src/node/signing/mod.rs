@@ -6,10 +6,10 @@
 //! Package ─▶ may it sign? ──▶ the gate ──▶ share, durable as released ──▶ Share
 //! ```
 //!
-//! - Upon an invitation: start a new [`Run`](quorate_protocol::signing::Run) for this session only.
+//! - Upon an invitation: start a new [`Run`](quorate_protocol::signing::Run) for this session.
 //!   Its nonces exist in memory only, are consumed by value when the share is made, and are dropped
-//!   when the session's deadline passes, when the connection closes, and with the process (invariant
-//!   S1).
+//!   when the session's deadline passes, when the connection closes, and with the process
+//!   (invariant S1).
 //! - Upon an invitation whose document is not available yet: fetch the document first.
 //! - Upon a package whose document is not in memory, but needed: read the document again, then
 //!   continue.

@@ -92,8 +92,7 @@ impl Definition for Cms {
         let content = |reason: String| Unsignable::Content { format: NAME, reason };
         if is_part_of_pdf(document) {
             return Err(content(
-                "a PDF could be made in which this signature would be valid; sign the PDF itself"
-                    .to_owned(),
+                "a PDF could be made in which this signature would be valid".to_owned(),
             ));
         }
         let unsigned = Unsigned::new(&chain, Sha256::digest(document).into(), Some(at))

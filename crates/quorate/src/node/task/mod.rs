@@ -259,7 +259,7 @@ impl Task {
     /// then, during which its link must not fall silent.
     fn receive(&mut self, message: FromCoordinator) -> Vec<NodeEffect> {
         let is_slow = matches!(message, FromCoordinator::Package { .. });
-        let mut take = || self.machine.handle(Input::Received(message), now(), &mut OsRng);
+        let take = || self.machine.handle(Input::Received(message), now(), &mut OsRng);
         match Handle::current().runtime_flavor() {
             RuntimeFlavor::MultiThread if is_slow => tokio::task::block_in_place(take),
             _ => take(),
