@@ -92,10 +92,12 @@ impl Signing {
         });
         let posted = opened.and_then(|theirs| board.post(place.round, identifier, theirs).ok());
         let sent = posted.filter(|()| {
+            if board.plan().delivery(place.round) == Some(Delivery::ToAll) {
+                return true;
+            }
             let signers = board.signers().into_iter().flatten();
             let signers = signers.filter_map(|signer| target.signer(*signer)).collect();
-            board.plan().delivery(place.round) == Some(Delivery::ToAll)
-                || letters.are_complete(board, place.round, account, &signers)
+            letters.are_complete(board, place.round, account, &signers)
         });
         if sent.is_none() {
             self.signer_failed(account, session, call.now);

@@ -269,8 +269,10 @@ impl Signing {
         };
         let plan = target.public.suite().signing_plan();
         let is_fixed = plan.is_some_and(|plan| plan.signers == Signers::BeforeFirstRound);
-        let chosen = if is_fixed { self.apart.choose(&free, count) } else { None };
-        let chosen = chosen.unwrap_or(if is_fixed { Vec::new() } else { free });
+        let chosen = match is_fixed {
+            true => self.apart.choose(&free, count).unwrap_or_default(),
+            false => free,
+        };
         let asked: Vec<AccountName> = chosen.into_iter().take(count).cloned().collect();
         if let Some(at) = rest_ends {
             self.retry_at(at, call);
